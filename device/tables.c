@@ -195,8 +195,8 @@ int duplex_device_save_table(struct duplex_device *device, const struct duplex_m
 static int check_table(struct duplex_device *device, const char *path, const struct schedule_times *times,
                        uint32_t origin, const struct schedule_shape *shape,
                        const struct schedule_placement *placement) {
-  static const char *const names[] = {"hidden",   "inner", "experts",  "stacks",
-                                      "channels", "gated", "exponents"};
+  static const char *const names[] = {"hidden",   "inner", "experts",   "stacks",
+                                      "channels", "gated", "exponents", "replicated"};
   _Static_assert(sizeof names / sizeof *names == sizeof *shape / sizeof(uint32_t), "a name for each");
   const uint32_t *told = &times->shape.hidden;
   const uint32_t *wanted = &shape->hidden;

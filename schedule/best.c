@@ -32,11 +32,6 @@ struct place {
   uint32_t pim, xpu;
 };
 
-// The times of the cuts of the experts of a bin.
-struct cuts {
-  const uint32_t *pim, *xpu;
-};
-
 static struct front front_of(const struct schedule_class *class) { return (struct front){0, 0, class->xpu}; }
 
 static void step(const struct schedule_class *class, struct front *front) {
@@ -197,35 +192,10 @@ static void find_span(const struct schedule_times *times, struct schedule_class 
   amount[1] = fronts[1].xpu > low ? fronts[1].xpu - low : 0;
 }
 
-// Rare paths stay calls, so that they do not make the firmware longer.
-#define RARELY __attribute__((cold, noinline))
-
-// The times of all cuts of piece q of a hot expert.
-RARELY static struct cuts cuts_of_hot(const struct schedule_times *times, uint32_t groups, uint32_t q,
-                                      uint32_t hot[2][SCHEDULE_CUTS]) {
-  for (uint32_t cut = 0; cut <= times->placement.parts[q]; cut++) {
-    hot[0][cut] = SCHEDULE_TIME(times, groups, pim[q][cut]);
-    hot[1][cut] = SCHEDULE_TIME(times, groups, xpu[q][cut]);
-  }
-  return (struct cuts){hot[0], hot[1]};
-}
-
-// Those of the experts of a rank.
-static struct cuts cuts_of(const struct schedule_times *times, const struct schedule_counted *counted,
-                           uint32_t rank, uint32_t q, uint32_t hot[2][SCHEDULE_CUTS]) {
-  if (rank >= SCHEDULE_GROUPS) return cuts_of_hot(times, counted->hot[rank - SCHEDULE_GROUPS], q, hot);
-  return (struct cuts){times->rows[rank + 1].pim[q], times->rows[rank + 1].xpu[q]};
-}
-
-// Experts of a rank.
-static uint32_t experts_of(const struct schedule_counted *counted, uint32_t rank) {
-  return rank < SCHEDULE_GROUPS ? counted->histogram.groups[rank + 1] : 1;
-}
-
 // The last place of a bin that takes at most `amount` of Logic-PIM's time (of_pim), or off the xPU's, of its
 // experts; and the next place, if there is one. `last`: the last cut. Returns how many places there are.
 static inline uint32_t places_at(uint32_t knee, uint32_t last, uint32_t experts, const struct front *front,
-                                 struct cuts cuts, uint32_t amount, bool of_pim,
+                                 struct schedule_cut_times cuts, uint32_t amount, bool of_pim,
                                  struct place places[WINDOW]) {
   const uint32_t *time = of_pim ? cuts.pim : cuts.xpu;
   const uint32_t to_knee = of_pim ? time[knee] : time[0] - time[knee];
@@ -275,14 +245,14 @@ static uint32_t places_of(const struct schedule_times *times, struct schedule_cl
   if (!schedule_has_bin(times, class, front->bin)) return behind_all(front, places);
   const struct schedule_bin *bin = &class->bins[front->bin];
   const struct schedule_population *population = &class->population[bin->rank >> SCHEDULE_POPULATION];
-  const struct cuts cuts = cuts_of(times, population->counted, bin->rank % (1u << SCHEDULE_POPULATION),
-                                   population->piece, marginal);
+  const struct schedule_cut_times cuts = schedule_cut_times(
+      times, population->counted, bin->rank % (1u << SCHEDULE_POPULATION), population->piece, marginal);
   return places_at(times->knee[population->piece], population->cuts, bin->experts, front, cuts, amount,
                    of_pim, places);
 }
 
 // The front behind all bins of a class.
-RARELY static struct front end_of(const struct schedule_times *times, struct schedule_class *class) {
+SCHEDULE_RARELY static struct front end_of(const struct schedule_times *times, struct schedule_class *class) {
   struct front front = front_of(class);
   while (schedule_has_bin(times, class, front.bin)) step(class, &front);
   return front;
@@ -336,7 +306,8 @@ static bool ends_may_be_shorter(const struct front starts[2], bool few, uint32_t
 }
 
 // The rank from which on the experts of a population are behind the front in that bin.
-RARELY static uint32_t first_behind(const struct schedule_bin *bins, uint32_t bin, uint32_t population) {
+SCHEDULE_RARELY static uint32_t first_behind(const struct schedule_bin *bins, uint32_t bin,
+                                             uint32_t population) {
   while (bin-- > 0)
     if (bins[bin].rank >> SCHEDULE_POPULATION == population)
       return bins[bin].rank % (1u << SCHEDULE_POPULATION) + 1;
@@ -380,16 +351,16 @@ static void set_times(struct place *const chosen[2], struct schedule_decision *d
 // Halves: moves both fronts, whose bins are the ranks of all experts, to where both sides take equally long
 // in all. `amount`: what Logic-PIM takes of the bin there; `cuts`: its times.
 static void meet(const struct schedule_times *times, struct schedule_work *work, struct front fronts[2],
-                 uint32_t amount[2], struct cuts cuts[2]) {
+                 uint32_t amount[2], struct schedule_cut_times cuts[2]) {
   const struct schedule_counted *counted = &work->counted[0];
   const uint32_t last[2] = {times->placement.parts[0], times->placement.parts[1]};
   struct front a = fronts[0];
   struct front b = fronts[1];
   for (; a.bin < counted->ranks; a.bin++) {
     const uint32_t rank = counted->rank[a.bin];
-    const uint32_t experts = experts_of(counted, rank);
-    cuts[0] = cuts_of(times, counted, rank, 0, work->marginal[0]);
-    cuts[1] = cuts_of(times, counted, rank, 1, work->marginal[1]);
+    const uint32_t experts = schedule_rank_experts(counted, rank);
+    cuts[0] = schedule_cut_times(times, counted, rank, 0, work->marginal[0]);
+    cuts[1] = schedule_cut_times(times, counted, rank, 1, work->marginal[1]);
     const uint32_t a_pim = cuts[0].pim[last[0]];
     const uint32_t a_relief = cuts[0].xpu[0] - cuts[0].xpu[last[0]];
     const uint32_t b_pim = cuts[1].pim[last[1]];
@@ -423,30 +394,30 @@ __attribute__((noinline)) static void end_of_halves(const struct schedule_times 
   uint32_t xpu = counted->xpu[q];
   for (; bin < counted->ranks; bin++) {
     const uint32_t rank = counted->rank[bin];
-    const uint32_t experts = experts_of(counted, rank);
-    const struct cuts cuts = cuts_of(times, counted, rank, q, work->marginal[q]);
+    const uint32_t experts = schedule_rank_experts(counted, rank);
+    const struct schedule_cut_times cuts = schedule_cut_times(times, counted, rank, q, work->marginal[q]);
     pim += experts * cuts.pim[last];
     xpu -= experts * (cuts.xpu[0] - cuts.xpu[last]);
   }
   *front = (struct front){bin, pim, xpu};
 }
 
-// The least time of halves: both fronts are in the same bin.
-static void best_of_halves(const struct schedule_times *times, const uint16_t *counts,
-                           struct schedule_work *work, struct schedule_decision *decision) {
+// The least time of halves, which are counted: both fronts are in the same bin.
+static void best_of_halves(const struct schedule_times *times, struct schedule_work *work,
+                           struct schedule_decision *decision) {
   const struct schedule_counted *counted = &work->counted[0];
   struct place places[2][WINDOW + 1], *chosen[2];
-  struct cuts cuts[2];
+  struct schedule_cut_times cuts[2];
   uint32_t tried[2], amount[2];
-  schedule_count_all(times, counts, work);
   const struct front starts[2] = {{0, 0, counted->xpu[0]}, {0, 0, counted->xpu[1]}};
   struct front fronts[2] = {starts[0], starts[1]};
   meet(times, work, fronts, amount, cuts);
   for (uint32_t q = 0; q < 2; q++)
-    tried[q] = fronts[q].bin == counted->ranks ? behind_all(&fronts[q], places[q])
-                                               : places_at(0, times->placement.parts[q],
-                                                           experts_of(counted, counted->rank[fronts[q].bin]),
-                                                           &fronts[q], cuts[q], amount[q], true, places[q]);
+    tried[q] = fronts[q].bin == counted->ranks
+                   ? behind_all(&fronts[q], places[q])
+                   : places_at(0, times->placement.parts[q],
+                               schedule_rank_experts(counted, counted->rank[fronts[q].bin]), &fronts[q],
+                               cuts[q], amount[q], true, places[q]);
   const uint32_t least = choose(tried, places, chosen);
   if (ends_may_be_shorter(starts, counted->ranks <= FEW_HALVES, least)) {
     struct front ends[2];
@@ -491,14 +462,17 @@ static void best_of_pairs(const struct schedule_times *times, const uint16_t *co
 
 void schedule_best(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
                    struct schedule_decision *decision) {
-  switch (times->placement.layout) {
-    case SCHEDULE_STRIPED:
-      schedule_turns(times, counts, decision);
-      break;
-    case SCHEDULE_HALVED:
-      best_of_halves(times, counts, work, decision);
-      break;
-    default:
-      best_of_pairs(times, counts, work, decision);
+  const uint32_t layout = times->placement.layout;
+  if (layout == SCHEDULE_STRIPED) {
+    schedule_turns(times, counts, decision);
+  } else if (layout < SCHEDULE_HALVED) {
+    best_of_pairs(times, counts, work, decision);
+  } else {
+    schedule_count_all(times, counts, work);
+    if (layout == SCHEDULE_HALVED) {
+      best_of_halves(times, work, decision);
+    } else {
+      schedule_replicated(times, work, decision);
+    }
   }
 }

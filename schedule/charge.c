@@ -22,19 +22,22 @@ static struct charge charge_of(const struct schedule_times *times, uint32_t piec
       return (struct charge){both, 0};
     case SCHEDULE_HALVED:
       return (struct charge){alone / 2, both - alone / 2};
+    case SCHEDULE_REPLICATED:  // all of it is alone: whichever side is longer, the layer is longer by that
+      return (struct charge){both, both};
     default:  // the piece is in the one pair of bundles as often as in the other
       return (struct charge){both / 4, both - both / 4};
   }
 }
 
 // At most half of what a share takes off the xPU: the search needs an order of pieces, which one that
-// relieves nobody has not.
+// relieves nobody has not. With copies the order is that of groups, and there is no search.
 static void charge_row(const struct schedule_placement *placement, uint32_t piece, struct charge of_group,
                        uint32_t groups, struct schedule_row *row) {
+  const uint32_t part = placement->layout == SCHEDULE_REPLICATED ? 1 : 2;
   uint32_t *pim = row->pim[piece];
   uint32_t *xpu = row->xpu[piece];
   for (uint32_t cut = 1; cut <= placement->parts[piece]; cut++) {
-    const uint32_t most = (xpu[0] - xpu[cut]) / 2;
+    const uint32_t most = (xpu[0] - xpu[cut]) / part;
     const uint32_t charge = groups * of_group.xpu;
     pim[cut] += groups * of_group.pim;
     xpu[cut] += charge < most ? charge : most;

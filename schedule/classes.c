@@ -81,6 +81,15 @@ static void list_ranks(const struct schedule_times *times, struct schedule_count
   counted->xpu[1] = second;
 }
 
+struct schedule_cut_times schedule_hot_cut_times(const struct schedule_times *times, uint32_t groups,
+                                                 uint32_t q, uint32_t hot[2][SCHEDULE_CUTS]) {
+  for (uint32_t cut = 0; cut <= times->placement.parts[q]; cut++) {
+    hot[0][cut] = SCHEDULE_TIME(times, groups, pim[q][cut]);
+    hot[1][cut] = SCHEDULE_TIME(times, groups, xpu[q][cut]);
+  }
+  return (struct schedule_cut_times){hot[0], hot[1]};
+}
+
 // What the pieces of a hot expert take, `more` groups beyond the last row, if a bin has those of that row.
 static void add_slope(const struct schedule_times *times, const struct schedule_population *population,
                       uint32_t more, struct schedule_bin *bin) {
@@ -153,10 +162,25 @@ void schedule_pairs(const struct schedule_times *times, const uint16_t *counts, 
   }
 }
 
+// Of 256 experts that all have as many groups, which a byte does not count, their rank. False if they have
+// not.
+SCHEDULE_RARELY static bool list_one_rank(const struct schedule_times *times, uint32_t tokens,
+                                          struct schedule_counted *counted) {
+  const uint32_t groups = schedule_groups(tokens);
+  if (groups > SCHEDULE_GROUPS || counted->histogram.groups[groups]) return false;
+  counted->ranks = groups != 0;
+  counted->rank[0] = (uint8_t)(groups - 1);
+  for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
+    counted->xpu[q] = SCHEDULE_EXPERTS * times->rows[groups].xpu[q][0];
+  return true;
+}
+
 void schedule_count_all(const struct schedule_times *times, const uint16_t *counts,
                         struct schedule_work *work) {
   struct schedule_counted *counted = &work->counted[0];
+  const uint32_t experts = times->shape.experts;
   clear(counted);
-  count_groups(counts, times->shape.experts, counted, counted, work->rank);
-  list_ranks(times, counted, times->shape.experts);
+  count_groups(counts, experts, counted, counted, work->rank);
+  if (experts == SCHEDULE_EXPERTS && list_one_rank(times, counts[0], counted)) return;
+  list_ranks(times, counted, experts);
 }

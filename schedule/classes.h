@@ -31,11 +31,39 @@ struct schedule_class {
   struct schedule_population population[2];
 };
 
+// Rare paths stay calls, so that they do not make the firmware longer.
+#define SCHEDULE_RARELY __attribute__((cold, noinline))
+
+// Experts of a rank that there is.
+static inline uint32_t schedule_rank_experts(const struct schedule_counted *counted, uint32_t rank) {
+  return rank < SCHEDULE_GROUPS ? counted->histogram.groups[rank + 1] : 1;
+}
+
+// The times of the cuts of a piece.
+struct schedule_cut_times {
+  const uint32_t *pim, *xpu;
+};
+
+// Those of piece q of a hot expert, which are put together in `hot`.
+SCHEDULE_RARELY struct schedule_cut_times schedule_hot_cut_times(const struct schedule_times *times,
+                                                                 uint32_t groups, uint32_t q,
+                                                                 uint32_t hot[2][SCHEDULE_CUTS]);
+
+// Those of piece q of the experts of a rank.
+static inline struct schedule_cut_times schedule_cut_times(const struct schedule_times *times,
+                                                           const struct schedule_counted *counted,
+                                                           uint32_t rank, uint32_t q,
+                                                           uint32_t hot[2][SCHEDULE_CUTS]) {
+  if (rank >= SCHEDULE_GROUPS)
+    return schedule_hot_cut_times(times, counted->hot[rank - SCHEDULE_GROUPS], q, hot);
+  return (struct schedule_cut_times){times->rows[rank + 1].pim[q], times->rows[rank + 1].xpu[q]};
+}
+
 // Fills in both classes of pieces in pairs of bundles, without bins, and the ranks of all experts.
 void schedule_pairs(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
                     struct schedule_class classes[2]);
 
-// Halves, which need no bins: fills in work->counted[0] and the ranks of all experts.
+// Halves and copies, which need no bins: fills in work->counted[0] and the ranks of all experts.
 void schedule_count_all(const struct schedule_times *times, const uint16_t *counts,
                         struct schedule_work *work);
 

@@ -20,6 +20,9 @@
 // Half a column of results takes so many tenths of a clock, turns of the bus among them (docs/schedule.md).
 #define WRITE_BESIDE_STREAM 54u
 #define WRITE_BESIDE_SUMS 40u
+// Eighths of a column of a row of results for a group of 8 tokens: exact sums, products in binary32.
+#define EXACT_WRITES 4u
+#define PRODUCT_WRITES 1u
 #define RIDGE \
   297u  // tokens from which the xPU's sums take longer than its reads: 989.4e12 / (2 * 160 * 32 B * 650e6 /
         // 2)
@@ -36,8 +39,8 @@ static uint64_t block_clocks(uint64_t rows, uint64_t tiles, uint32_t groups, uin
   const uint64_t sums = tiles * duplex_larger_u64(rows, DUPLEX_TILE_WORDS) * groups;
   const uint64_t stream = divide_up(rows * tiles * PER_MILLE, stream_rate[bundles - 1]);
   const uint64_t written = rows * writes;
-  return duplex_larger_u64(sums + divide_up(written * WRITE_BESIDE_SUMS, 10),
-                           stream + divide_up(written * WRITE_BESIDE_STREAM, 10));
+  return duplex_larger_u64(sums + divide_up(written * WRITE_BESIDE_SUMS, 10 * EXACT_WRITES),
+                           stream + divide_up(written * WRITE_BESIDE_STREAM, 10 * EXACT_WRITES));
 }
 
 // Blocks of a matrix, as weight_layout cuts it. unit: rows that stay together.
@@ -45,7 +48,7 @@ static uint32_t blocks_of(const struct schedule_shape *shape, uint32_t rows, uin
   return duplex_divide_up(duplex_divide_up(rows, shape->channels) * unit, BLOCK_ROWS);
 }
 
-// Clocks of a matrix in blocks. writes: half columns of results for each row.
+// Clocks of a matrix in blocks. writes: eighths of columns of results for each row.
 static uint64_t matrix_clocks(const struct schedule_shape *shape, uint32_t rows, uint32_t unit,
                               uint64_t tiles, uint32_t groups, uint32_t bundles, uint32_t writes) {
   const uint32_t of_channel = duplex_divide_up(rows, shape->channels) * unit;
@@ -66,33 +69,58 @@ static uint64_t load_clocks(uint64_t tiles, uint32_t groups, uint32_t blocks) {
   return LOAD_CLOCKS + divide_up(behind * LOAD_PER_CENT + lone * LONE_BLOCK_PER_CENT, 100);
 }
 
-// One pass over the weights with 1 or 2 groups: gate and up part by part, down over the columns of all of
-// them, whose exact sums are written, a beat for a row and group.
-static uint64_t pass_clocks(const struct schedule_shape *shape, const uint32_t *width, uint32_t cut,
-                            uint32_t groups, uint32_t bundles) {
+// Gate and up in parts. columns: of all of them.
+static uint64_t up_clocks(const struct schedule_shape *shape, const uint32_t *width, uint32_t cut,
+                          uint32_t groups, uint32_t bundles, uint32_t writes, uint32_t *columns) {
   const uint64_t tiles = duplex_divide_up(shape->hidden, DUPLEX_WIDTH);
-  uint64_t clocks = 2 * DESCRIPTOR_CLOCKS;
-  uint32_t columns = 0;
+  uint64_t clocks = 0;
   uint32_t blocks = 0;
+  *columns = 0;
   for (uint32_t part = 0; part < cut; part++) {
     if (width[part] == 0) continue;
-    clocks +=
-        matrix_clocks(shape, width[part], 1 + shape->gated, tiles, groups, bundles, 0) + DESCRIPTOR_CLOCKS;
-    columns += width[part];
+    clocks += matrix_clocks(shape, width[part], 1 + shape->gated, tiles, groups, bundles, writes) +
+              DESCRIPTOR_CLOCKS;
+    *columns += width[part];
     blocks += blocks_of(shape, width[part], 1 + shape->gated);
   }
+  return *columns ? clocks + load_clocks(tiles, groups, blocks) : 0;
+}
+
+// The rows of down that belong to so many inner columns, over all of F.
+static uint64_t rows_clocks(const struct schedule_shape *shape, uint32_t columns, uint32_t groups,
+                            uint32_t bundles) {
+  const uint32_t rows = (uint32_t)divide_up((uint64_t)shape->hidden * columns, shape->inner);
+  const uint64_t tiles = duplex_divide_up(shape->inner, DUPLEX_WIDTH);
+  return DESCRIPTOR_CLOCKS + load_clocks(tiles, groups, blocks_of(shape, rows, 1)) +
+         matrix_clocks(shape, rows, 1, tiles, groups, bundles, groups * PRODUCT_WRITES);
+}
+
+// One pass over the weights with 1 or 2 groups: gate and up part by part, down over the columns of all of
+// them, whose exact sums are written; or one of both, whose products are.
+static uint64_t pass_clocks(const struct schedule_shape *shape, enum schedule_stage stage,
+                            const uint32_t *width, uint32_t cut, uint32_t groups, uint32_t bundles) {
+  const uint32_t writes = stage == SCHEDULE_EXPERT ? 0 : groups * PRODUCT_WRITES;
+  uint32_t columns;
+  const uint64_t up = up_clocks(shape, width, cut, groups, bundles, writes, &columns);
   if (columns == 0) return 0;
-  clocks += load_clocks(tiles, groups, blocks);
+  if (stage == SCHEDULE_GATE_AND_UP) return up + DESCRIPTOR_CLOCKS;
+  if (stage == SCHEDULE_DOWN) return rows_clocks(shape, columns, groups, bundles) + DESCRIPTOR_CLOCKS;
   const uint64_t down = duplex_divide_up(columns, SCHEDULE_TILE);
-  return clocks + matrix_clocks(shape, shape->hidden, 1, down, groups, bundles, groups);
+  return up + 2 * DESCRIPTOR_CLOCKS +
+         matrix_clocks(shape, shape->hidden, 1, down, groups, bundles, groups * EXACT_WRITES);
+}
+
+static uint64_t pim_clocks(const struct schedule_shape *shape, enum schedule_stage stage,
+                           const uint32_t *width, uint32_t cut, uint32_t groups, uint32_t bundles) {
+  const uint64_t pairs = groups / DUPLEX_TOKEN_GROUPS;
+  uint64_t clocks = groups % DUPLEX_TOKEN_GROUPS ? pass_clocks(shape, stage, width, cut, 1, bundles) : 0;
+  if (pairs) clocks += pairs * pass_clocks(shape, stage, width, cut, DUPLEX_TOKEN_GROUPS, bundles);
+  return clocks;
 }
 
 uint64_t formula_pim_clocks(const struct schedule_shape *shape, const uint32_t *width, uint32_t cut,
                             uint32_t groups, uint32_t bundles) {
-  const uint64_t pairs = groups / DUPLEX_TOKEN_GROUPS;
-  uint64_t clocks = groups % DUPLEX_TOKEN_GROUPS ? pass_clocks(shape, width, cut, 1, bundles) : 0;
-  if (pairs) clocks += pairs * pass_clocks(shape, width, cut, DUPLEX_TOKEN_GROUPS, bundles);
-  return clocks;
+  return pim_clocks(shape, SCHEDULE_EXPERT, width, cut, groups, bundles);
 }
 
 uint64_t formula_xpu_clocks(const struct schedule_shape *shape, uint32_t columns, uint32_t groups) {
@@ -104,39 +132,57 @@ uint64_t formula_xpu_clocks(const struct schedule_shape *shape, uint32_t columns
   return duplex_larger_u64(reads, sums);
 }
 
+// The xPU's share of a stage of what all of an expert takes it.
+static uint64_t xpu_clocks(const struct schedule_shape *shape, enum schedule_stage stage, uint32_t columns,
+                           uint32_t groups) {
+  const uint64_t all = formula_xpu_clocks(shape, columns, groups);
+  if (stage == SCHEDULE_EXPERT) return all;
+  return divide_up(all * (stage == SCHEDULE_DOWN ? 1 : 1 + shape->gated), 2 + shape->gated);
+}
+
 // The xPU's times for the cuts of a piece, in units. They add up: all of both pieces take it what the whole
 // takes.
-static void fill_xpu(const struct schedule_times *times, uint32_t piece, uint32_t groups,
-                     uint32_t xpu[SCHEDULE_CUTS]) {
+static void fill_xpu(const struct schedule_times *times, enum schedule_stage stage, uint32_t piece,
+                     uint32_t groups, uint32_t xpu[SCHEDULE_CUTS]) {
   const struct schedule_placement *placement = &times->placement;
   const uint32_t unit = times->clocks_per_unit;
   uint32_t before = 0;
   uint32_t columns = 0;
   for (uint32_t part = 0; piece && part < placement->parts[0]; part++) before += placement->width[0][part];
-  const uint64_t from = divide_up(formula_xpu_clocks(&times->shape, before, groups), unit);
+  const uint64_t from = divide_up(xpu_clocks(&times->shape, stage, before, groups), unit);
   for (uint32_t cut = placement->parts[piece] + 1; cut-- > 0;) {
-    const uint64_t to = divide_up(formula_xpu_clocks(&times->shape, before + columns, groups), unit);
+    const uint64_t to = divide_up(xpu_clocks(&times->shape, stage, before + columns, groups), unit);
     xpu[cut] = (uint32_t)(to - from);
     if (cut) columns += placement->width[piece][cut - 1];
   }
 }
 
+// Down is one part: a cut of gate and up gives Logic-PIM all of a piece.
+static void join_cuts(uint32_t last, uint32_t pim[SCHEDULE_CUTS], uint32_t xpu[SCHEDULE_CUTS]) {
+  for (uint32_t cut = 1; cut < last; cut++) {
+    pim[cut] = pim[last];
+    xpu[cut] = xpu[last];
+  }
+}
+
 // Times of a row with that many groups, in units.
-static void fill_row(struct schedule_times *times, uint32_t groups, struct schedule_row *row) {
+static void fill_row(struct schedule_times *times, enum schedule_stage stage, uint32_t groups,
+                     struct schedule_row *row) {
   const struct schedule_placement *placement = &times->placement;
   const uint32_t slice = formula_slice(&times->shape);
   const uint32_t unit = times->clocks_per_unit;
-  const uint32_t bundles = placement->layout == SCHEDULE_STRIPED ? SCHEDULE_BUNDLES : SCHEDULE_BUNDLES / 2;
+  const uint32_t bundles = formula_bundles(placement);
   for (uint32_t q = 0; q < placement->pieces; q++) {
     for (uint32_t cut = 0; cut <= placement->parts[q]; cut++) {
-      const uint64_t pim = formula_pim_clocks(&times->shape, placement->width[q], cut, groups, bundles);
+      const uint64_t pim = pim_clocks(&times->shape, stage, placement->width[q], cut, groups, bundles);
       row->pim[q][cut] = (uint32_t)divide_up(pim, unit);
     }
-    fill_xpu(times, q, groups, row->xpu[q]);
+    fill_xpu(times, stage, q, groups, row->xpu[q]);
+    if (stage == SCHEDULE_DOWN) join_cuts(placement->parts[q], row->pim[q], row->xpu[q]);
   }
   for (uint32_t b = 1; b <= SCHEDULE_BUNDLES; b++)
-    row->striped[b - 1] = (uint32_t)divide_up(formula_pim_clocks(&times->shape, &slice, 1, groups, b), unit);
-  row->whole = (uint32_t)divide_up(formula_xpu_clocks(&times->shape, slice, groups), unit);
+    row->striped[b - 1] = (uint32_t)divide_up(pim_clocks(&times->shape, stage, &slice, 1, groups, b), unit);
+  row->whole = (uint32_t)divide_up(xpu_clocks(&times->shape, stage, slice, groups), unit);
 }
 
 // Half of what two groups add, at least a unit of what takes time at all.
@@ -170,12 +216,17 @@ static uint32_t unit_of(const struct schedule_shape *shape) {
   return unit;
 }
 
-void schedule_formula(const struct schedule_shape *shape, const struct schedule_placement *placement,
-                      struct schedule_times *times) {
+void schedule_formula_stage(const struct schedule_shape *shape, const struct schedule_placement *placement,
+                            enum schedule_stage stage, struct schedule_times *times) {
   *times = (struct schedule_times){.shape = *shape, .placement = *placement};
   times->clocks_per_unit = unit_of(shape);
   for (uint32_t groups = 1; groups <= SCHEDULE_GROUPS; groups++)
-    fill_row(times, groups, &times->rows[groups]);
+    fill_row(times, stage, groups, &times->rows[groups]);
   fill_slope(&times->rows[SCHEDULE_GROUPS - 2], &times->rows[SCHEDULE_GROUPS], &times->slope);
   schedule_seal(times);
+}
+
+void schedule_formula(const struct schedule_shape *shape, const struct schedule_placement *placement,
+                      struct schedule_times *times) {
+  schedule_formula_stage(shape, placement, SCHEDULE_EXPERT, times);
 }

@@ -16,6 +16,12 @@ uint64_t formula_pim_clocks(const struct schedule_shape *shape, const uint32_t *
 // Clocks of the xPU for that many inner columns of every stack.
 uint64_t formula_xpu_clocks(const struct schedule_shape *shape, uint32_t columns, uint32_t groups);
 
+// Bundles from which Logic-PIM streams a piece.
+static inline uint32_t formula_bundles(const struct schedule_placement *placement) {
+  if (placement->layout == SCHEDULE_STRIPED) return SCHEDULE_BUNDLES;
+  return placement->layout == SCHEDULE_REPLICATED ? SCHEDULE_BUNDLES - 1 : SCHEDULE_BUNDLES / 2;
+}
+
 // Inner columns of the widest slice.
 static inline uint32_t formula_slice(const struct schedule_shape *shape) {
   return (shape->inner + shape->stacks - 1) / shape->stacks;

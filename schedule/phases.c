@@ -36,12 +36,13 @@ void schedule_add_transfers(const struct schedule_shape *shape, const struct sch
   phase->sum_commands += (uint64_t)divide_up(shape->hidden, shape->channels) * of_row;
 }
 
-// A cut piece: the other side has it in the other phase.
+// A cut piece: the other side has it in the other phase, or the copy of it at once.
 static struct piece cut_piece(const struct schedule_times *times, const struct schedule_decision *decision,
                               uint32_t expert, uint32_t q, uint32_t groups) {
   const uint32_t phase = schedule_bundles(&times->placement, expert, q) == decision->owned[1];
   const uint32_t cut = decision->cut[q][expert];
-  return (struct piece){phase, 1 - phase, SCHEDULE_TIME(times, groups, pim[q][cut]),
+  const uint32_t other = times->placement.layout == SCHEDULE_REPLICATED ? phase : 1 - phase;
+  return (struct piece){phase, other, SCHEDULE_TIME(times, groups, pim[q][cut]),
                         SCHEDULE_TIME(times, groups, xpu[q][cut]), q};
 }
 

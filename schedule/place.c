@@ -7,6 +7,9 @@
 #define HALVED_EXPERTS 16u  // from here on experts balance each other, and halves are not tried
 #define PARTS_EXPERTS 64u   // beyond them a decision takes longer than more parts win
 
+#define COPY_PARTS 6u
+#define SEARCHED_PARTS 4u
+
 // The best placement so far, and what it loses.
 struct choice {
   const struct schedule_shape *shape;
@@ -52,7 +55,7 @@ static void consider_halves(struct choice *choice) {
     struct schedule_placement tried = whole_pieces(SCHEDULE_HALVED, first, slice - first);
     for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
       for (uint32_t end = 0; end < 2; end++) add_end(&tried, q, starts[i].end[end]);
-    place_improve_halves(choice->shape, &tried);
+    place_improve_parts(choice->shape, &tried);
     consider(choice, &tried);
   }
 }
@@ -70,6 +73,26 @@ static void consider_split(struct choice *choice) {
   }
 }
 
+// Copies: in one to six parts that are as wide; for few experts in those that a local search finds from four
+// such parts on; and in two, of which the first has two tenths or more.
+static void consider_copies(struct choice *choice) {
+  const uint32_t slice = formula_slice(choice->shape);
+  const struct schedule_placement whole = {SCHEDULE_REPLICATED, 1, {1}, {{slice}}};
+  for (uint32_t parts = 1; parts <= COPY_PARTS && (parts == 1 || slice > parts * SCHEDULE_TILE); parts++) {
+    struct schedule_placement tried = whole;
+    for (uint32_t part = 1; part < parts; part++) add_end(&tried, 0, part * 1000 / parts);
+    consider(choice, &tried);
+    if (parts != SEARCHED_PARTS || choice->shape->experts >= HALVED_EXPERTS) continue;
+    place_improve_parts(choice->shape, &tried);
+    consider(choice, &tried);
+  }
+  for (uint32_t tenths = 2; tenths < 10; tenths++) {
+    struct schedule_placement tried = whole;
+    add_end(&tried, 0, tenths * 100);
+    consider(choice, &tried);
+  }
+}
+
 bool schedule_place(const struct schedule_shape *shape, struct schedule_placement *placement) {
   if (!schedule_shape_valid(shape)) return false;
   struct choice choice = {shape, placement, UINT64_MAX};
@@ -78,6 +101,7 @@ bool schedule_place(const struct schedule_shape *shape, struct schedule_placemen
   const struct schedule_placement whole = {layout, 1, {1}, {{slice}}};
   *placement = whole;
   choice.loss = place_loss(shape, &whole);
+  if (shape->replicated) consider_copies(&choice);
   if (slice <= SCHEDULE_TILE) return true;
   if (shape->experts < HALVED_EXPERTS) consider_halves(&choice);
   consider_split(&choice);

@@ -15,5 +15,8 @@ void schedule_paper(const struct schedule_times *times, const uint16_t *counts,
                     struct schedule_decision *decision);
 void schedule_best(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
                    struct schedule_decision *decision);
+// `best` where each expert lies twice, of experts that are counted.
+void schedule_replicated(const struct schedule_times *times, struct schedule_work *work,
+                         struct schedule_decision *decision);
 
 #endif

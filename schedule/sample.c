@@ -33,10 +33,11 @@ static void draw_layer(struct duplex_random *random, uint32_t experts, uint32_t 
   }
 }
 
-// Clocks that a decision takes longer with pieces in pairs of bundles than with halves (docs/schedule.md,
-// "The cost of a decision").
-static const uint16_t longer_decision[] = {
-    [SCHEDULE_ALTERNATE] = 1000, [SCHEDULE_SPLIT] = 2000, [SCHEDULE_HALVED] = 0};
+// Clocks that a decision takes longer than with halves (docs/schedule.md, "The cost of a decision").
+static const int16_t longer_decision[] = {[SCHEDULE_ALTERNATE] = 1000,
+                                          [SCHEDULE_SPLIT] = 2000,
+                                          [SCHEDULE_HALVED] = 0,
+                                          [SCHEDULE_REPLICATED] = -750};
 
 // How much longer than its bound a layer takes, and the square of that.
 static uint64_t layer_loss(const struct schedule_times *times, const uint16_t *counts,
@@ -46,7 +47,7 @@ static uint64_t layer_loss(const struct schedule_times *times, const uint16_t *c
   schedule_decide(SCHEDULE_BEST, times, counts, work, &decision);
   uint64_t total = decision.total;
   if (bound >= LONG_LAYER / times->clocks_per_unit)
-    total += longer_decision[times->placement.layout] / times->clocks_per_unit;
+    total += (uint64_t)(longer_decision[times->placement.layout] / (int32_t)times->clocks_per_unit);
   const uint64_t excess = total > bound ? (total - bound) * PLACE_SCALE / bound : 0;
   return excess + excess * excess * WORST / PLACE_SCALE;
 }

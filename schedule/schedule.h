@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SCHEDULE_VERSION 3u
+#define SCHEDULE_VERSION 4u
 #define SCHEDULE_EXPERTS 256u  // of a layer, on one device
 #define SCHEDULE_HALVES 255u   // of a layer in halves: a byte counts them
 #define SCHEDULE_GROUPS 64u    // groups of 8 tokens with times of their own; beyond them times are linear
@@ -22,6 +22,8 @@
 #define SCHEDULE_CHANNELS 32u
 #define SCHEDULE_SIZE 65536u  // most columns of a matrix
 #define SCHEDULE_ALL_BUNDLES 0xfu
+#define SCHEDULE_COPIED_BUNDLES 0x7u  // REPLICATED: of Logic-PIM's copy, and of the xPU's
+#define SCHEDULE_COPY_BUNDLE 0x8u
 #define SCHEDULE_HOT 63u          // experts beyond SCHEDULE_GROUPS that `best` considers one by one
 #define SCHEDULE_MOST (1u << 23)  // a time of SCHEDULE_GROUPS groups is less, so that sums fit 32 bits
 
@@ -34,6 +36,7 @@ struct schedule_shape {
   uint32_t stacks, channels;  // 1 to 8, 1 to 32
   uint32_t gated;             // 1: gate and up, 0: up alone
   uint32_t exponents;         // of rows, in DRAM before their weights: SCHEDULE_UP_, _DOWN_EXPONENTS
+  uint32_t replicated;        // 1: there is room for a second copy of each expert
 };
 
 // Where the weights of an expert lie in each stack; fixed when they are loaded (schedule_bundles).
@@ -41,7 +44,14 @@ struct schedule_shape {
 //   ALTERNATE  one piece in bundles {0, 1} (even experts) or {2, 3} (odd ones)
 //   SPLIT      a large piece 0 as with ALTERNATE, and a small piece 1 in the other pair of bundles
 //   HALVED     piece 0 in bundles {0, 1}, piece 1 in {2, 3}
-enum schedule_layout { SCHEDULE_STRIPED, SCHEDULE_ALTERNATE, SCHEDULE_SPLIT, SCHEDULE_HALVED };
+//   REPLICATED one piece twice: in bundles {0, 1, 2} for Logic-PIM, in bundle 3 for the xPU
+enum schedule_layout {
+  SCHEDULE_STRIPED,
+  SCHEDULE_ALTERNATE,
+  SCHEDULE_SPLIT,
+  SCHEDULE_HALVED,
+  SCHEDULE_REPLICATED
+};
 
 // A piece is a list of parts: inner columns in order, whose gate and up rows are a matrix each. `width`:
 // inner columns of a part in the widest slice; the others differ in the last part of the last piece
@@ -111,7 +121,8 @@ enum schedule_policy {
 //
 // `best`: cut[q][e] is the cut of piece q of expert e. STRIPED, `xpu`, `pim` and `paper` (whose experts are
 // striped over four bundles, or lie in bundle e % 4): cut[0][e] is 1 for Logic-PIM and 0 for the xPU. With
-// weights over all bundles Logic-PIM owns them in phase 0, and the xPU in phase 1.
+// weights over all bundles Logic-PIM owns them in phase 0, and the xPU in phase 1. REPLICATED: all is done in
+// phase 0, in which Logic-PIM owns {0, 1, 2}; cut[1] is cut[0], that of the copy.
 struct schedule_decision {
   uint32_t policy;
   uint32_t spaces;  // 1: `paper` chose one bundle an expert; else its experts are striped over all four
@@ -160,17 +171,25 @@ struct schedule_range schedule_part(const struct schedule_shape *shape,
                                     const struct schedule_placement *placement, uint32_t stack,
                                     uint32_t piece, uint32_t part);
 
-// The bundles in which a piece of an expert lies.
+// The bundles in which a piece of an expert lies. REPLICATED: those of piece 1 are the copy's.
 static inline uint32_t schedule_bundles(const struct schedule_placement *placement, uint32_t expert,
                                         uint32_t piece) {
   if (placement->layout == SCHEDULE_STRIPED) return SCHEDULE_ALL_BUNDLES;
+  if (placement->layout == SCHEDULE_REPLICATED) return piece ? SCHEDULE_COPY_BUNDLE : SCHEDULE_COPIED_BUNDLES;
   const uint32_t turned = placement->layout == SCHEDULE_HALVED ? 0 : expert;
   return (turned + piece) % 2 ? 12 : 3;
 }
 
+// What a table has the times of: whole experts; or, where h is gathered over the stacks, gate and up by the
+// inner columns of each stack, and down by as large a share of its rows, as products (docs/device.md).
+enum schedule_stage { SCHEDULE_EXPERT, SCHEDULE_GATE_AND_UP, SCHEDULE_DOWN };
+
 // Tables from formulas instead of the cycle model (docs/schedule.md); shape and placement are copied.
+// schedule_formula: of whole experts.
 void schedule_formula(const struct schedule_shape *shape, const struct schedule_placement *placement,
                       struct schedule_times *times);
+void schedule_formula_stage(const struct schedule_shape *shape, const struct schedule_placement *placement,
+                            enum schedule_stage stage, struct schedule_times *times);
 
 // Version, knees and hash of a table whose other fields are filled in.
 void schedule_seal(struct schedule_times *times);

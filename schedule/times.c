@@ -56,14 +56,16 @@ bool schedule_shape_valid(const struct schedule_shape *shape) {
   return shape->hidden - 1 < SCHEDULE_SIZE && shape->inner - 1 < SCHEDULE_SIZE &&
          shape->experts - 1 < SCHEDULE_EXPERTS && shape->stacks - 1 < SCHEDULE_STACKS &&
          shape->channels - 1 < SCHEDULE_CHANNELS && shape->gated <= 1 &&
-         shape->exponents <= (SCHEDULE_UP_EXPONENTS | SCHEDULE_DOWN_EXPONENTS);
+         shape->exponents <= (SCHEDULE_UP_EXPONENTS | SCHEDULE_DOWN_EXPONENTS) && shape->replicated <= 1;
 }
 
 static bool valid_placement(const struct schedule_times *times) {
   const struct schedule_placement *p = &times->placement;
-  bool good = times->clocks_per_unit && schedule_shape_valid(&times->shape) && p->layout <= SCHEDULE_HALVED &&
+  const bool two = p->layout == SCHEDULE_SPLIT || p->layout == SCHEDULE_HALVED;
+  bool good = times->clocks_per_unit && schedule_shape_valid(&times->shape) &&
+              p->layout <= (times->shape.replicated ? SCHEDULE_REPLICATED : SCHEDULE_HALVED) &&
               times->shape.experts <= (p->layout == SCHEDULE_HALVED ? SCHEDULE_HALVES : SCHEDULE_EXPERTS) &&
-              p->pieces == (p->layout >= SCHEDULE_SPLIT ? 2u : 1u);
+              p->pieces == (two ? 2u : 1u);
   for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
     good = good && times->knee[q] <= p->parts[q] &&
            (q < p->pieces ? p->parts[q] >= 1 && p->parts[q] <= SCHEDULE_PARTS : p->parts[q] == 0);

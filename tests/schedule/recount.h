@@ -21,8 +21,9 @@ static inline void recount(const struct schedule_times *times, const uint16_t *c
         if (!cut) decision->xpu[0] += SCHEDULE_TIME(times, groups, whole);
         continue;
       }
+      const bool copied = placement->layout == SCHEDULE_REPLICATED;  // the xPU's copy is in the other bundles
       decision->pim[phase] += SCHEDULE_TIME(times, groups, pim[q][cut]);
-      decision->xpu[phase] += SCHEDULE_TIME(times, groups, xpu[q][cut]);
+      decision->xpu[copied ? 1 : phase] += SCHEDULE_TIME(times, groups, xpu[q][cut]);
     }
   decision->total =
       duplex_larger(decision->pim[0], decision->xpu[1]) + duplex_larger(decision->pim[1], decision->xpu[0]);

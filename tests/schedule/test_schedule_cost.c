@@ -89,9 +89,10 @@ static uint64_t run(uc_engine *engine, uint32_t entry, enum schedule_policy poli
   return instructions;
 }
 
-static void make_times(unsigned model, uint32_t experts) {
-  const struct schedule_shape shape = model_shape(model, experts);
+static void make_times(unsigned model, uint32_t experts, uint32_t replicated) {
+  struct schedule_shape shape = model_shape(model, experts);
   struct schedule_placement placement;
+  shape.replicated = replicated;
   assert_true(schedule_place(&shape, &placement));
   schedule_formula(&shape, &placement, &times);
 }
@@ -105,11 +106,11 @@ static double microseconds(uint64_t instructions_) {
 }
 
 // The instructions of `best` for that many experts and up to that many tokens, over kinds of distributions.
-static struct cost cost_of(unsigned model, uint32_t experts, uint32_t tokens) {
+static struct cost cost_of(unsigned model, uint32_t experts, uint32_t replicated, uint32_t tokens) {
   struct cost cost = {0};
   uint32_t entry;
   uc_engine *engine = open_engine(&entry);
-  make_times(model, experts);
+  make_times(model, experts, replicated);
   for (unsigned i = 0; i < CASES; i++) {
     struct duplex_random random;
     uint16_t counts[SCHEDULE_EXPERTS];
@@ -123,11 +124,10 @@ static struct cost cost_of(unsigned model, uint32_t experts, uint32_t tokens) {
   uc_close(engine);
   cost.mean /= CASES;
   print_message(
-      "%-14s %3u experts, up to %4u tokens: %5lu instructions at most, %5lu on average, %.2f us at most, "
-      "%.2f "
-      "us on average\n",
-      model_names[model], experts, tokens, (unsigned long)cost.most, (unsigned long)cost.mean,
-      microseconds(cost.most), microseconds(cost.mean));
+      "%-14s %3u experts, %s, up to %4u tokens: %5lu instructions at most, %5lu on average, %.2f us at most, "
+      "%.2f us on average\n",
+      model_names[model], experts, replicated ? "two copies" : "one copy", tokens, (unsigned long)cost.most,
+      (unsigned long)cost.mean, microseconds(cost.most), microseconds(cost.mean));
   return cost;
 }
 
@@ -148,12 +148,30 @@ static void test_cost(void **state) {
   (void)state;
   for (unsigned i = 0; i < sizeof limits / sizeof *limits; i++)
     for (unsigned model = 0; model < MODELS; model++) {
-      const struct cost decoding = cost_of(model, limits[i].experts, 128);
+      const struct cost decoding = cost_of(model, limits[i].experts, 0, 128);
       const bool halved = times.placement.layout == SCHEDULE_HALVED;
       assert_true(decoding.most <= (halved ? limits[i].halves : limits[i].pairs));
       assert_true(decoding.mean <= (halved ? limits[i].mean_halves : limits[i].mean_pairs));
       check_charged(limits[i].experts, 128, decoding.most);
-      const struct cost any = cost_of(model, limits[i].experts, 4096);
+      const struct cost any = cost_of(model, limits[i].experts, 0, 4096);
+      assert_true(any.most <= limits[i].any);
+      check_charged(limits[i].experts, 4096, any.most);
+    }
+}
+
+// With two copies all keep the aims of 3, 8 and 20 us, which are 1,365, 3,640 and 9,100 instructions.
+static void test_cost_of_copies(void **state) {
+  static const struct {
+    uint32_t experts, most, any;
+  } limits[] = {{8, 840, 1180}, {64, 1860, 2700}, {256, 5640, 6200}};
+  (void)state;
+  for (unsigned i = 0; i < sizeof limits / sizeof *limits; i++)
+    for (unsigned model = 0; model < MODELS; model++) {
+      const struct cost decoding = cost_of(model, limits[i].experts, 1, 128);
+      assert_int_equal(times.placement.layout, SCHEDULE_REPLICATED);
+      assert_true(decoding.most <= limits[i].most);
+      check_charged(limits[i].experts, 128, decoding.most);
+      const struct cost any = cost_of(model, limits[i].experts, 1, 4096);
       assert_true(any.most <= limits[i].any);
       check_charged(limits[i].experts, 4096, any.most);
     }
@@ -161,7 +179,7 @@ static void test_cost(void **state) {
 
 int main(int count, char **words) {
   const char *slash = strrchr(words[0], '/');
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_cost)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_cost), cmocka_unit_test(test_cost_of_copies)};
   (void)count;
   // BUILD/tests/schedule/test_schedule_cost
   snprintf(folder, sizeof folder, "%.*s/../..", slash ? (int)(slash - words[0]) : 1, slash ? words[0] : ".");

@@ -17,8 +17,9 @@
 
 // DUPLEX_CASES thousands of layers.
 enum { CASES = 1000, OCTAVES = 9, FEW = 4, LAYERS = 100 };
+enum { COPIES = 2 };  // of each expert, less one
 
-static struct schedule_times tables[MODELS][OCTAVES];
+static struct schedule_times tables[COPIES][MODELS][OCTAVES];
 static struct schedule_work work;
 static struct schedule_decision decided[SCHEDULE_BEST + 1];
 
@@ -39,13 +40,15 @@ static uint32_t octave_of(uint32_t experts) {
 
 static int make_tables(void **state) {
   (void)state;
-  for (unsigned model = 0; model < MODELS; model++)
-    for (uint32_t octave = 0; octave < OCTAVES; octave++) {
-      const struct schedule_shape shape = model_shape(model, 1u << octave);
-      struct schedule_placement placement;
-      if (!schedule_place(&shape, &placement)) return -1;
-      schedule_formula(&shape, &placement, &tables[model][octave]);
-    }
+  for (unsigned copies = 0; copies < COPIES; copies++)
+    for (unsigned model = 0; model < MODELS; model++)
+      for (uint32_t octave = 0; octave < OCTAVES; octave++) {
+        struct schedule_shape shape = model_shape(model, 1u << octave);
+        struct schedule_placement placement;
+        shape.replicated = copies;
+        if (!schedule_place(&shape, &placement)) return -1;
+        schedule_formula(&shape, &placement, &tables[copies][model][octave]);
+      }
   return 0;
 }
 
@@ -101,16 +104,42 @@ static void print_attainable(const char *name, const struct tally *t) {
       t->most_missed);
 }
 
-static void print_draw(const char *draw, const struct tally by_model[MODELS], const struct tally *all) {
-  print_message("1 to 256 experts, %s as likely as each other:\n", draw);
-  for (unsigned model = 0; model < MODELS; model++) print_tally(model_names[model], &by_model[model]);
-  print_tally("all", all);
-  for (unsigned model = 0; model < MODELS; model++) print_attainable(model_names[model], &by_model[model]);
-  print_attainable("all", all);
+// What a draw of layers comes to, with one copy and with two.
+struct draw {
+  struct tally by_model[COPIES][MODELS], all[COPIES];
+};
+
+static void print_draw(const char *name, const struct draw *draw) {
+  for (unsigned copies = 0; copies < COPIES; copies++) {
+    const struct tally *by_model = draw->by_model[copies];
+    print_message("1 to 256 experts, %s as likely as each other, %s:\n", name,
+                  copies ? "each lies twice" : "each lies once");
+    for (unsigned model = 0; model < MODELS; model++) print_tally(model_names[model], &by_model[model]);
+    print_tally("all", &draw->all[copies]);
+    for (unsigned model = 0; model < MODELS; model++) print_attainable(model_names[model], &by_model[model]);
+    print_attainable("all", &draw->all[copies]);
+  }
+}
+
+// A layer of a model, with one copy and with two: neither takes less than what can be attained.
+static void run_layer(unsigned model, uint32_t experts, const uint16_t *counts, struct draw *draw) {
+  double floor = 0;
+  for (unsigned copies = 0; copies < COPIES; copies++) {
+    struct schedule_times *times = &tables[copies][model][octave_of(experts)];
+    times->shape.experts = experts;
+    for (unsigned policy = 0; policy <= SCHEDULE_BEST; policy++)
+      schedule_decide(policy, times, counts, &work, &decided[policy]);
+    assert_consistent(times, counts);
+    const double bound = schedule_bound(times, counts);
+    if (!copies) floor = attainable_time(times, counts);
+    assert_true(decided[SCHEDULE_BEST].total >= floor * 0.999);  // times of a table are rounded
+    count_in(&draw->by_model[copies][model], bound, floor > bound ? floor : bound);
+    count_in(&draw->all[copies], bound, floor > bound ? floor : bound);
+  }
 }
 
 // uniform: any number of experts is as likely; else any octave.
-static void run_layers(bool uniform, struct tally by_model[MODELS], struct tally *all) {
+static void run_layers(bool uniform, struct draw *draw) {
   for (uint64_t i = 0; i < CASES * environment_count("DUPLEX_CASES"); i++) {
     struct duplex_random random;
     uint16_t counts[SCHEDULE_EXPERTS];
@@ -119,101 +148,112 @@ static void run_layers(bool uniform, struct tally by_model[MODELS], struct tally
     const unsigned kind = i / MODELS % KINDS;
     const uint32_t experts = uniform ? 1 + (uint32_t)duplex_random_below(&random, SCHEDULE_EXPERTS)
                                      : draw_scale(&random, SCHEDULE_EXPERTS);
-    struct schedule_times *times = &tables[model][octave_of(experts)];
-    times->shape.experts = experts;
     const uint32_t tokens = draw_scale(&random, 4096);
     draw_counts(&random, kind, experts, tokens,
                 1 + (uint32_t)duplex_random_below(&random, experts < 8 ? experts : 8), counts);
-    for (unsigned policy = 0; policy <= SCHEDULE_BEST; policy++)
-      schedule_decide(policy, times, counts, &work, &decided[policy]);
-    assert_consistent(times, counts);
-    const double bound = schedule_bound(times, counts);
-    const double attainable = attainable_time(times, counts);
-    const double floor = attainable > bound ? attainable : bound;
-    assert_true(decided[SCHEDULE_BEST].total >= attainable * 0.999);  // times of a table are rounded
-    count_in(&by_model[model], bound, floor);
-    count_in(all, bound, floor);
+    run_layer(model, experts, counts, draw);
+  }
+}
+
+static double mean(const struct tally *tally) { return tally->loss / tally->cases; }
+
+// Most of the mean over the bound with octaves of experts and with any number, of that of Mixtral, GLaM and
+// Grok1 and of their worst, and of the worst over what can be attained.
+struct limits {
+  double octaves, any, model, worst, missed;
+};
+
+static void check_draws(const struct draw *octaves, const struct draw *any, unsigned copies,
+                        const struct limits *limits) {
+  const struct tally *by_model = octaves->by_model[copies];
+  const struct tally *all = &octaves->all[copies];
+  assert_true(mean(all) <= limits->octaves);
+  assert_true(mean(&any->all[copies]) <= limits->any);
+  assert_true(all->most_missed <= limits->missed);
+  assert_true(all->gain / all->cases >= 1.15);
+  for (unsigned model = 0; model < 3; model++) {
+    assert_true(mean(&by_model[model]) <= limits->model);
+    assert_true(by_model[model].worst <= limits->worst);
+    assert_true(by_model[model].gain / by_model[model].cases >= 1.15);
   }
 }
 
 // The limits hold what was reached. The aims are 1.05 on average, 1.15 at most, and 1.15 over `paper`;
 // docs/schedule.md tells which of them are missed, and why.
 static void test_layers(void **state) {
-  struct tally by_model[MODELS] = {0};
-  struct tally all = {0};
-  struct tally flat[MODELS] = {0};
-  struct tally all_flat = {0};
+  static const struct limits limits[COPIES] = {{1.08, 1.05, 1.065, 1.32, 1.67},
+                                               {1.05, 1.025, 1.03, 1.22, 1.37}};
+  static struct draw octaves, any;
   (void)state;
-  run_layers(false, by_model, &all);
-  run_layers(true, flat, &all_flat);
-  print_draw("octaves", by_model, &all);
-  print_draw("all", flat, &all_flat);
-  assert_true(all_flat.loss / all_flat.cases <= 1.05);
-  assert_true(all.loss / all.cases <= 1.08);
-  assert_true(all.gain / all.cases >= 1.15);
-  assert_true(by_model[2].worst <= 1.19);
-  for (unsigned model = 0; model < 3; model++) {
-    assert_true(by_model[model].loss / by_model[model].cases <= 1.065);
-    assert_true(by_model[model].worst <= 1.32);
-    assert_true(by_model[model].gain / by_model[model].cases >= 1.15);
-  }
+  run_layers(false, &octaves);
+  run_layers(true, &any);
+  print_draw("octaves", &octaves);
+  print_draw("all", &any);
+  for (unsigned copies = 0; copies < COPIES; copies++) check_draws(&octaves, &any, copies, &limits[copies]);
+  assert_true(octaves.by_model[0][2].worst <= 1.19);
 }
 
 // One expert a device: up to 8 tokens, and 32.
 static void test_one_expert(void **state) {
   // the aims are 1.17 and 1.80
-  static const double few[] = {1.15, 1.14, 1.17};
-  static const double many[] = {1.80, 1.80, 1.90};
+  static const double few[COPIES][3] = {{1.15, 1.14, 1.17}, {1.17, 1.17, 1.17}};
+  static const double many[COPIES][3] = {{1.80, 1.80, 1.90}, {1.80, 1.80, 1.80}};
   (void)state;
-  for (unsigned model = 0; model < 3; model++)
-    for (uint16_t tokens = 1; tokens <= 32; tokens += tokens == 1 ? 7 : 24) {
-      struct schedule_times *times = &tables[model][0];
-      times->shape.experts = 1;
-      for (unsigned policy = 0; policy <= SCHEDULE_BEST; policy++)
-        schedule_decide(policy, times, &tokens, &work, &decided[policy]);
-      const double total = decided[SCHEDULE_BEST].total;
-      const double paper = decided[SCHEDULE_PAPER].total;
-      const double gain = paper / total;
-      const double floor = attainable_time(times, &tokens);
-      print_message(
-          "%-14s one expert, %2u tokens: paper / best %.3f, paper / attainable %.3f, time / bound %.3f\n",
-          model_names[model], tokens, gain, paper / floor, total / schedule_bound(times, &tokens));
-      assert_true(gain >= (tokens <= 8 ? few[model] : many[model]));
-    }
+  for (unsigned copies = 0; copies < COPIES; copies++)
+    for (unsigned model = 0; model < 3; model++)
+      for (uint16_t tokens = 1; tokens <= 32; tokens += tokens == 1 ? 7 : 24) {
+        struct schedule_times *times = &tables[copies][model][0];
+        times->shape.experts = 1;
+        for (unsigned policy = 0; policy <= SCHEDULE_BEST; policy++)
+          schedule_decide(policy, times, &tokens, &work, &decided[policy]);
+        const double total = decided[SCHEDULE_BEST].total;
+        const double paper = decided[SCHEDULE_PAPER].total;
+        const double gain = paper / total;
+        const double floor = attainable_time(times, &tokens);
+        print_message(
+            "%-14s one expert, %u copies, %2u tokens: paper / best %.3f, paper / attainable %.3f, time / "
+            "bound %.3f\n",
+            model_names[model], copies + 1, tokens, gain, paper / floor,
+            total / schedule_bound(times, &tokens));
+        assert_true(gain >= (tokens <= 8 ? few : many)[copies][model]);
+      }
 }
 
 // Few experts: how much of what is lost no cuts by columns can win, whatever the placement.
+static void attain(unsigned copies, unsigned model, uint32_t experts) {
+  double best = 0;
+  double least = 0;
+  double most = 0;
+  double worst = 0;
+  struct schedule_times *times = &tables[copies][model][octave_of(experts)];
+  times->shape.experts = experts;
+  for (unsigned i = 0; i < LAYERS; i++) {
+    struct duplex_random random;
+    uint16_t counts[SCHEDULE_EXPERTS];
+    duplex_random_seed(&random, environment_seed(), 5000 + i);
+    draw_counts(&random, i % KINDS, experts, draw_scale(&random, 4096),
+                1 + (uint32_t)duplex_random_below(&random, experts), counts);
+    schedule_decide(SCHEDULE_BEST, times, counts, &work, &decided[0]);
+    const double bound = schedule_bound(times, counts);
+    const double floor = attainable_time(times, counts);
+    assert_true(decided[0].total >= floor * 0.999);  // the bound of the xPU's times is rounded
+    best += decided[0].total / bound / LAYERS;
+    least += floor / bound / LAYERS;
+    if (floor / bound > most) most = floor / bound;
+    if (decided[0].total / floor > worst) worst = decided[0].total / floor;
+  }
+  print_message(
+      "%-14s %u experts, %u copies: time / bound %.3f on average, of which no cuts avoid %.3f (%.3f at "
+      "most); "
+      "time / attainable %.3f at most\n",
+      model_names[model], experts, copies + 1, best, least, most, worst);
+}
+
 static void test_what_can_be_attained(void **state) {
   (void)state;
-  for (unsigned model = 0; model < MODELS; model++)
-    for (uint32_t experts = 1; experts <= FEW; experts *= 2) {
-      double best = 0;
-      double least = 0;
-      double most = 0;
-      double worst = 0;
-      struct schedule_times *times = &tables[model][octave_of(experts)];
-      times->shape.experts = experts;
-      for (unsigned i = 0; i < LAYERS; i++) {
-        struct duplex_random random;
-        uint16_t counts[SCHEDULE_EXPERTS];
-        duplex_random_seed(&random, environment_seed(), 5000 + i);
-        draw_counts(&random, i % KINDS, experts, draw_scale(&random, 4096),
-                    1 + (uint32_t)duplex_random_below(&random, experts), counts);
-        schedule_decide(SCHEDULE_BEST, times, counts, &work, &decided[0]);
-        const double bound = schedule_bound(times, counts);
-        const double floor = attainable_time(times, counts);
-        assert_true(decided[0].total >= floor * 0.999);  // the bound of the xPU's times is rounded
-        best += decided[0].total / bound / LAYERS;
-        least += floor / bound / LAYERS;
-        if (floor / bound > most) most = floor / bound;
-        if (decided[0].total / floor > worst) worst = decided[0].total / floor;
-      }
-      print_message(
-          "%-14s %u experts: time / bound %.3f on average, of which no cuts avoid %.3f (%.3f at most); time "
-          "/ "
-          "attainable %.3f at most\n",
-          model_names[model], experts, best, least, most, worst);
-    }
+  for (unsigned copies = 0; copies < COPIES; copies++)
+    for (unsigned model = 0; model < MODELS; model++)
+      for (uint32_t experts = 1; experts <= FEW; experts *= 2) attain(copies, model, experts);
 }
 
 int main(void) {
