@@ -209,6 +209,8 @@ static bool has_nan(const duplex_f32 *logits, size_t count) {
   return false;
 }
 
+// Chooses the token behind a request's last one from its logits, tells of it, and ends the request with it if
+// it is the last one. Errors: the code of `chosen`.
 static int choose(struct run *run, struct slot *slot) {
   struct generation_request *request = slot->request;
   const size_t position = request->prompt_count + request->token_count;
