@@ -36,16 +36,21 @@ int read_device_options(const struct option *options, struct duplex_device_optio
   static const char *const partials[] = {"auto", "acc", "f32", "gathered", NULL};
   static const enum duplex_partials meant[] = {DUPLEX_PARTIALS_AUTO, DUPLEX_PARTIALS_ACC, DUPLEX_PARTIALS_F32,
                                                DUPLEX_PARTIALS_GATHERED};
-  unsigned policy, partial;
+  static const char *const numbers[] = {"auto", "1", "2", NULL};
+  unsigned policy, partial, copies;
   uint64_t stacks;
   if (choice_option(options, "--policy", policies, &policy) ||
       choice_option(options, "--partials", partials, &partial) ||
+      choice_option(options, "--copies", numbers, &copies) ||
       number_option(options, "--stacks", 1, DUPLEX_STACKS_MOST, DUPLEX_STACKS_DEFAULT, &stacks))
     return EXIT_BAD_INPUT;
   device->policy = (enum duplex_policy)policy;
   device->partials = meant[partial];
   device->stacks = (unsigned)stacks;
+  device->copies = copies;
   device->xpu_times = option_value(options, "--xpu-times");
+  if (copies == 2 && device->policy != DUPLEX_POLICY_BEST)
+    return fail(EXIT_BAD_INPUT, "--copies 2: expected --policy best with it, the others have one");
   if (check_xpu_times(options)) return EXIT_BAD_INPUT;
   return check_stack_options(options, stacks);
 }

@@ -23,14 +23,24 @@
         0, 0                                                                                                 \
   }
 
+#define COPIES_OPTION                                                                                      \
+  {                                                                                                        \
+    "--copies", "auto|1|2",                                                                                \
+        "copies of each expert with policy best: 2 in a single phase, if they fit; or what the tables of " \
+        "time "                                                                                            \
+        "predict to be faster (default)",                                                                  \
+        0, 0                                                                                               \
+  }
+
 #define XPU_TIMES_OPTION                                                                                \
   {                                                                                                     \
     "--xpu-times", "FILE.csv",                                                                          \
         "times of matrix products that were measured on hardware, in place of the xPU's roofline", 0, 0 \
   }
 
-// Policy, stacks, partial sums and measured times of the options, into the device's; options that a device
-// decides itself, and files of which each stack would need its own, are refused. Returns 0 or an exit status.
+// Policy, stacks, partial sums, copies and measured times of the options, into the device's; options that a
+// device decides itself, and files of which each stack would need its own, are refused. Returns 0 or an exit
+// status.
 int read_device_options(const struct option *options, struct duplex_device_options *device);
 
 // Prints the last error of the device, with the outputs' names, and returns the exit status of the code.

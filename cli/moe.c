@@ -98,10 +98,8 @@ static int check_top_k(const struct inputs *in) {
 // Brings the layer to the device and runs it. Returns an exit status.
 static int compute(struct duplex_device *device, const struct outputs *outputs, const struct inputs *in) {
   struct duplex_moe *moe = NULL;
-  // Where h is gathered the tables of its stages are measured while the layer is loaded.
-  const bool gathered = in->device.partials == DUPLEX_PARTIALS_GATHERED;
   progress("measuring the table of time");
-  int error = gathered ? 0 : duplex_device_measure_table(device, &in->form);
+  int error = duplex_device_measure_table(device, &in->form);
   progress("uploading");
   if (!error) error = duplex_device_load_moe(device, &in->form.shape, &in->weights, in->activation, &moe);
   progress("computing");
@@ -190,6 +188,7 @@ static const struct option own_options[] = {
     POLICY_OPTION,
     STACKS_OPTION,
     PARTIALS_OPTION,
+    COPIES_OPTION,
     {"--tables", "FILE",
      "table of time of such layers on such a device: read, or measured and written if it is not there", 0, 0},
     XPU_TIMES_OPTION,

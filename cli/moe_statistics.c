@@ -52,10 +52,11 @@ int write_moe_stats(const struct option *options, struct outputs *outputs,
   struct duplex_moe_stats stats;
   duplex_device_last_stats(device, &stats);
   json_t *what =
-      json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:i}", "schema_version", 1, "command", "moe", "backend",
-                value_or(options, "--backend", "cmodel"), "firmware",
+      json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:i}", "schema_version", 1, "command", "moe",
+                "backend", value_or(options, "--backend", "cmodel"), "firmware",
                 value_or(options, "--firmware", "native"), "policy", value_or(options, "--policy", "best"),
-                "partials", partials[stats.partials], "stacks", (int)duplex_device_stacks(device));
+                "partials", partials[stats.partials], "copies", (json_int_t)stats.copies, "dram_bytes",
+                (json_int_t)stats.dram_bytes, "stacks", (int)duplex_device_stacks(device));
   return write_json(option_value(options, "--stats"), outputs,
                     (json_t *[]){what, time_json(&stats), work_json(&stats)}, 3);
 }

@@ -16,7 +16,7 @@ struct option {
   bool required;
   const char *value;  // as given, "" of one that stands alone; NULL if not given
 };
-#define OPTIONS_MOST 48
+#define OPTIONS_MOST 56
 
 // Reads the options of the list, which ends with a NULL name; the required ones have to be there. Returns 0
 // or an exit status.

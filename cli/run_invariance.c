@@ -97,12 +97,28 @@ static int check_batches(struct check *check) {
   return status;
 }
 
+// The policies, of which `best` alone has two copies of each expert.
 static int check_policies(struct check *check) {
   static const char *const names[] = {"policy best", "policy paper", "policy pim", "policy xpu"};
   int status = EXIT_GOOD;
   for (unsigned i = 0; i < 4 && !status; i++) {
     struct invariance_way way = batch_of(check, names[i], 4, 0);
     way.network.device.policy = (enum duplex_policy)i;
+    way.network.device.copies = 0;
+    status = run_way(check, &way);
+  }
+  return status;
+}
+
+// One copy of each expert, and two.
+static int check_copies(struct check *check) {
+  static const char *const names[] = {"one copy of experts", "two copies of experts"};
+  int status = EXIT_GOOD;
+  if (!model_config_of(check->model)->experts) return EXIT_GOOD;
+  for (unsigned i = 0; i < 2 && !status; i++) {
+    struct invariance_way way = batch_of(check, names[i], 4, 0);
+    way.network.device.policy = DUPLEX_POLICY_BEST;
+    way.network.device.copies = i + 1;
     status = run_way(check, &way);
   }
   return status;
@@ -161,6 +177,7 @@ int check_invariance(const struct model *model, const struct run_requests *reque
   if (!check.invariance) return fail(EXIT_ERROR, "too little memory for the check");
   int status = check_batches(&check);
   if (!status) status = check_policies(&check);
+  if (!status) status = check_copies(&check);
   if (!status) status = check_stacks(&check);
   if (!status) status = check_untimed(&check);
   if (!status) status = check_sharing(&check);

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chooses how the sums of a layer come together: by what the tables of time predict.
+// Chooses how a layer is done: how its sums come together, and how many copies of its experts there are, by
+// what the tables of time predict.
 #include "device/charges.h"
 #include "device/model.h"
+#include "device/tables.h"
+#include "device/xpu_works.h"
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
-#define XPU_BEAT 32u  // bytes of a channel's pins in a clock
+#define WAYS 4u
+// Ways that take longer than the fastest one by more than one part in so many, by formulas, are not measured.
+#define FORMULA_ERROR 14u
 
 // Pairs of the expected layer, and the tokens of each expert: as many as of the others, or one more.
 static size_t expect(const struct duplex_moe *moe, uint16_t counts[DUPLEX_EXPERTS_MOST]) {
@@ -16,36 +21,148 @@ static size_t expect(const struct duplex_moe *moe, uint16_t counts[DUPLEX_EXPERT
   return pairs;
 }
 
-uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts) {
-  struct moe_run run = {.device = moe->device, .moe = moe, .dispatch = {.count = counts}};
-  struct duplex_moe_stats stats = {0};
-  for (size_t e = 0; e < moe->shape.experts; e++) run.counts[e] = counts[e];
-  run_decide(&run);
-  model_predict(&run, &stats);
-  const unsigned phases = (unsigned)__builtin_popcount(run_phases(&run)) * moe->stages;
-  return stats.predicted + phases * charges_launch(&run);
+// Decides such a layer, which has as many tokens as its largest expert at least.
+static void decide(struct moe_run *run, uint16_t *counts) {
+  run->dispatch.count = counts;
+  for (size_t e = 0; e < run->moe->shape.experts; e++) {
+    run->counts[e] = counts[e];
+    run->tokens = duplex_larger(run->tokens, counts[e]);
+  }
+  run_decide(run);
 }
 
-// Whether gathering can pay: the xPU needs longer for the exact sums of so many pairs than for the launches
-// of the two phases that it has more.
-static bool worth_measuring(const struct duplex_moe *moe, size_t pairs) {
-  const struct moe_run run = {.device = moe->device, .moe = moe};
-  const uint64_t bytes = (uint64_t)16 * moe->shape.hidden * pairs * (moe->pieces / moe->turns);
-  const uint64_t sums = bytes / (XPU_BEAT * moe->times.shape.channels);
-  return moe->device->stacks > 1 && sums > STAGE_PHASES * charges_launch(&run);
+// The decision, and the launches of so many phases, of which the first goes on beside it.
+static uint64_t decision_and_launches(const struct moe_run *run, unsigned phases) {
+  return charges_decide(run) + charges_first_launch(run) + (phases - 1) * charges_launch(run);
+}
+
+uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts) {
+  struct moe_run run = {.device = moe->device, .moe = moe, .stage = moe->stage};
+  struct duplex_moe_stats stats = {0};
+  decide(&run, counts);
+  model_predict(&run, &stats);
+  const unsigned phases = (unsigned)__builtin_popcount(run_phases(&run)) * moe->stages;
+  return stats.predicted + decision_and_launches(&run, phases);
+}
+
+// Layers that are to have two copies if this one has: those that are not there yet.
+static size_t layers_to_come(const struct duplex_moe *moe) {
+  size_t there = 0;
+  for (const struct duplex_moe *layer = moe->device->layers; layer; layer = layer->next)
+    there += layer->way.copies > 1;
+  const size_t all = moe->device->options.moe_layers;
+  return all > there ? all - there : 1;
+}
+
+// Whether a second copy can be had and can pay: the schedule has a use for it, the device is free to take it
+// and has room, or is told to. The layer is laid out with it then.
+static int can_copy(struct duplex_moe *moe, const struct duplex_moe_form *form, enum duplex_partials partials,
+                    size_t pairs, bool *can) {
+  const struct duplex_device_options *options = &moe->device->options;
+  *can = false;
+  if (options->copies == 1 || options->policy != DUPLEX_POLICY_BEST) return DUPLEX_OK;
+  const int error = moe_lay_out(moe, form, (struct moe_way){partials, 2});
+  *can = !error && moe->way.copies > 1;
+  if (error || options->copies || !*can) return error;
+  const size_t largest = RUN_TOKENS_MOST * moe->shape.experts;  // that a layer takes
+  const size_t most = options->most_pairs ? duplex_smaller(options->most_pairs, largest) : pairs;
+  return moe_has_room(moe, layers_to_come(moe), most, can);
+}
+
+// What is to be tried: ways, and the clocks that each is predicted to take.
+struct candidates {
+  struct moe_way way[WAYS];
+  uint64_t clocks[WAYS];
+  unsigned count;
+  bool slower;  // the xPU tells of longer times than the formulas have
+};
+
+// Whether the xPU tells of a longer time for an expert with so many tokens.
+static bool xpu_is_slower(const struct duplex_moe *moe, unsigned tokens) {
+  const struct schedule_times *times = &moe->times;
+  const unsigned groups = schedule_groups(tokens);
+  const uint64_t told = device_xpu_expert_clocks(moe->device->xpu, groups * DUPLEX_LANES, times->shape.hidden,
+                                                 times->shape.inner, times->shape.gated);
+  return told > (uint64_t)SCHEDULE_TIME(times, groups, whole) * times->clocks_per_unit;
+}
+
+// Adds a way, by formulas; one whose times are too long for a table is none if there are others.
+static int add(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_way way,
+               struct candidates *candidates) {
+  uint16_t counts[DUPLEX_EXPERTS_MOST];
+  expect(moe, counts);
+  int error = moe_lay_out(moe, form, way);
+  if (!error) error = moe_use_formulas(moe);
+  if (error == DUPLEX_ERROR_ARGUMENT && candidates->count) {
+    moe->device->error_text[0] = 0;
+    return DUPLEX_OK;
+  }
+  candidates->way[candidates->count] = moe->way;
+  candidates->clocks[candidates->count++] = error ? 0 : moe_predict(moe, counts);
+  candidates->slower = candidates->slower || error || xpu_is_slower(moe, counts[0]);
+  return error;
+}
+
+// Adds the ways with these sums. A file with the table of a number of copies of such layers decides for that.
+static int add_copies(struct duplex_moe *moe, const struct duplex_moe_form *form,
+                      enum duplex_partials partials, struct candidates *candidates) {
+  uint16_t counts[DUPLEX_EXPERTS_MOST];
+  bool two;
+  int error = can_copy(moe, form, partials, expect(moe, counts), &two);
+  const bool one = !two || !moe->device->options.copies;
+  const unsigned from_file =
+      one && two ? tables_from_file(moe->device, form, partials == DUPLEX_PARTIALS_F32) : 0;
+  const bool only = from_file == 1 || from_file == 2;
+  if (!error && one && (!only || from_file == 1))
+    error = add(moe, form, (struct moe_way){partials, 1}, candidates);
+  if (!error && two && (!only || from_file == 2))
+    error = add(moe, form, (struct moe_way){partials, 2}, candidates);
+  return error;
+}
+
+// Keeps those that may take the least time: the formulas are off by little, unless the xPU is another.
+static void keep_near(struct candidates *candidates) {
+  uint64_t least = UINT64_MAX;
+  unsigned kept = 0;
+  if (candidates->slower) return;
+  for (unsigned i = 0; i < candidates->count; i++)
+    if (candidates->clocks[i] < least) least = candidates->clocks[i];
+  for (unsigned i = 0; i < candidates->count; i++)
+    if (candidates->clocks[i] - least <= least / FORMULA_ERROR) candidates->way[kept++] = candidates->way[i];
+  candidates->count = kept;
+}
+
+// The one that is predicted to take the least time by measured tables, of those that fit tables; the first,
+// if there is no other.
+static int choose_best(struct duplex_moe *moe, const struct duplex_moe_form *form,
+                       const struct candidates *candidates, struct moe_way *best) {
+  uint16_t counts[DUPLEX_EXPERTS_MOST];
+  uint64_t least = UINT64_MAX;
+  *best = candidates->way[0];
+  expect(moe, counts);
+  for (unsigned i = 0; i < candidates->count && candidates->count > 1; i++) {
+    const int error = moe_place(moe, form, candidates->way[i]);
+    if (error && error != DUPLEX_ERROR_ARGUMENT) return error;
+    const uint64_t clocks = error ? UINT64_MAX : moe_predict(moe, counts);
+    if (clocks < least) {
+      least = clocks;
+      *best = moe->way;
+    }
+  }
+  moe->device->error_text[0] = 0;
+  return DUPLEX_OK;
 }
 
 int moe_choose(struct duplex_moe *moe, const struct duplex_moe_form *form) {
   const enum duplex_partials wanted = moe->device->options.partials;
-  if (wanted != DUPLEX_PARTIALS_AUTO) return moe_place(moe, form, wanted);
-  uint16_t counts[DUPLEX_EXPERTS_MOST];
-  const size_t pairs = expect(moe, counts);
-  int error = moe_place(moe, form, DUPLEX_PARTIALS_ACC);
-  if (error || !worth_measuring(moe, pairs)) return error;
-  const uint64_t sums = moe_predict(moe, counts);
-  error = moe_place(moe, form, DUPLEX_PARTIALS_GATHERED);
-  if (error && error != DUPLEX_ERROR_ARGUMENT) return error;
-  if (!error && moe_predict(moe, counts) < sums) return DUPLEX_OK;
-  moe->device->error_text[0] = 0;  // that a time is too long for the tables of products
-  return moe_place(moe, form, DUPLEX_PARTIALS_ACC);
+  const bool chooses = wanted == DUPLEX_PARTIALS_AUTO;
+  struct candidates candidates = {.count = 0};
+  struct moe_way best;
+  int error = add_copies(moe, form, chooses ? DUPLEX_PARTIALS_ACC : wanted, &candidates);
+  if (!error && chooses && moe->device->stacks > 1)
+    error = add_copies(moe, form, DUPLEX_PARTIALS_GATHERED, &candidates);
+  if (error) return error;
+  keep_near(&candidates);
+  error = choose_best(moe, form, &candidates, &best);
+  return error ? error : moe_place(moe, form, best);
 }

@@ -41,6 +41,11 @@ static int check_options(const struct duplex_device_options *options, char *text
     return refuse(text, size, "policy %d: expected best, paper, Logic-PIM or xPU", (int)options->policy);
   if ((unsigned)options->partials > DUPLEX_PARTIALS_AUTO)
     return refuse(text, size, "partial sums %d: expected acc, f32, gathered or auto", (int)options->partials);
+  if (options->copies > 2)
+    return refuse(text, size, "%u copies of each expert: expected 1, 2, or 0 for as many as pay",
+                  options->copies);
+  if (options->copies == 2 && options->policy != DUPLEX_POLICY_BEST)
+    return refuse(text, size, "2 copies of each expert with policy %d: expected best", (int)options->policy);
   if (options->xpu && options->xpu_times)
     return refuse(text, size, "times for the built-in xPU: expected none with one of the caller's");
   const unsigned stacks = options->stacks ? options->stacks : DUPLEX_STACKS_DEFAULT;

@@ -89,17 +89,8 @@ static int load_stack(void *context, unsigned stack) {
   const struct loading *loading = context;
   const struct duplex_moe *moe = loading->moe;
   struct moe_stage *stage = loading->stage;
-  struct duplex_layer_options options =
-      stage_layer(stage->kind, &stage->times.shape, (unsigned)moe->shape.experts);
-  bool any = false;
-  for (unsigned q = 0; q < moe->pieces; q++) {
-    const struct moe_piece *piece = &stage->piece[stack][q];
-    options.piece[q].bundles = piece->bundles;
-    options.piece[q].parts = piece->parts;
-    memcpy(options.piece[q].inner, piece->inner, sizeof piece->inner);
-    any = any || piece->parts;
-  }
-  if (!any) return DUPLEX_OK;
+  struct duplex_layer_options options;
+  if (!moe_stack_options(moe, stage, stack, &options)) return DUPLEX_OK;
   int error = duplex_stack_open_layer(moe->device->stack[stack], &options, &stage->slice[stack]);
   for (unsigned expert = 0; expert < options.experts && !error; expert++)
     for (unsigned q = 0; q < moe->pieces && !error; q++)
@@ -146,8 +137,7 @@ static int check(struct duplex_device *device, const struct duplex_moe_shape *sh
   return DUPLEX_OK;
 }
 
-// Frees a layer that is in no list.
-static void free_moe(struct duplex_moe *moe) {
+void moe_free(struct duplex_moe *moe) {
   for (unsigned i = 0; i < MOE_STAGES; i++)
     for (unsigned stack = 0; stack < moe->device->stacks; stack++)
       duplex_layer_close(moe->stage[i].slice[stack]);
@@ -158,6 +148,18 @@ static void free_moe(struct duplex_moe *moe) {
   free(moe);
 }
 
+struct duplex_moe *moe_new(struct duplex_device *device, const struct duplex_moe_form *form) {
+  struct duplex_moe *moe = calloc(1, sizeof *moe);
+  if (!moe) return NULL;
+  moe->device = device;
+  moe->shape = form->shape;
+  moe->gated = form->gated;
+  moe->work = aligned_alloc(16, (sizeof *moe->work + 15) / 16 * 16);
+  if (moe->work) return moe;
+  moe_free(moe);
+  return NULL;
+}
+
 // A copy, or NULL of NULL. Where there is too little memory *complete becomes false.
 static void *copy(const void *from, size_t bytes, bool *complete) {
   void *made = from ? malloc(bytes) : NULL;
@@ -166,25 +168,14 @@ static void *copy(const void *from, size_t bytes, bool *complete) {
   return made;
 }
 
-// Memory for a layer, with what of its weights does not go to the stacks; NULL: too little.
-static struct duplex_moe *new_moe(struct duplex_device *device, const struct duplex_moe_shape *shape,
-                                  const struct duplex_moe_weights *weights,
-                                  const struct duplex_activation_table *table) {
-  struct duplex_moe *moe = calloc(1, sizeof *moe);
-  if (!moe) return NULL;
-  moe->device = device;
-  moe->shape = *shape;
-  moe->gated = weights->gate != NULL;
-  moe->table = table;
-  moe->work = aligned_alloc(16, (sizeof *moe->work + 15) / 16 * 16);
-  bool complete = moe->work;
-  const size_t rows = shape->experts * shape->hidden;
+// What of the weights does not go to the stacks; false: too little memory.
+static bool copy_weights(struct duplex_moe *moe, const struct duplex_moe_weights *weights) {
+  const size_t rows = moe->shape.experts * moe->shape.hidden;
+  bool complete = true;
   moe->router = copy(weights->router, rows * sizeof *moe->router, &complete);
-  moe->router_exponents = copy(weights->router_exponents, shape->experts, &complete);
+  moe->router_exponents = copy(weights->router_exponents, moe->shape.experts, &complete);
   moe->down_exponents = copy(weights->down_exponents, rows, &complete);
-  if (complete) return moe;
-  free_moe(moe);
-  return NULL;
+  return complete;
 }
 
 int duplex_device_load_moe(struct duplex_device *device, const struct duplex_moe_shape *shape,
@@ -195,13 +186,14 @@ int duplex_device_load_moe(struct duplex_device *device, const struct duplex_moe
   device->error_text[0] = 0;
   int error = check(device, shape, weights, table, moe);
   if (error) return error;
-  struct duplex_moe *made = new_moe(device, shape, weights, table);
-  if (!made) return device_no_memory(device);
   const struct duplex_moe_form form = duplex_moe_form(shape, weights);
-  error = moe_choose(made, &form);
+  struct duplex_moe *made = moe_new(device, &form);
+  if (!made) return device_no_memory(device);
+  made->table = table;
+  error = copy_weights(made, weights) ? moe_choose(made, &form) : device_no_memory(device);
   if (!error) error = load_stages(made, weights);
   if (error) {
-    free_moe(made);
+    moe_free(made);
     return error;
   }
   made->next = device->layers;
@@ -218,6 +210,6 @@ int duplex_device_release_moe(struct duplex_device *device, struct duplex_moe *m
   while (*link && *link != moe) link = &(*link)->next;
   if (!*link) return device_fail(device, DUPLEX_ERROR_ARGUMENT, "the layer is not one of this device");
   *link = moe->next;
-  free_moe(moe);
+  moe_free(moe);
   return DUPLEX_OK;
 }

@@ -28,6 +28,13 @@ struct moe_stage {
 
 #define MOE_STAGES (DUPLEX_PHASES / STAGE_PHASES)
 
+// How a layer is done: how its sums come together (all but AUTO), and how many copies of each expert there
+// are, 1 or 2.
+struct moe_way {
+  enum duplex_partials partials;
+  unsigned copies;
+};
+
 struct duplex_moe {
   struct duplex_moe *next;
   struct duplex_device *device;
@@ -36,12 +43,13 @@ struct duplex_moe {
   const struct duplex_activation_table *table;
   duplex_f16 *router;                         // a copy
   int8_t *router_exponents, *down_exponents;  // copies; NULL: all 0
-  enum duplex_partials partials;              // all but AUTO
-  struct schedule_times times;                // of all stages, as measured; without costs of several
-  struct schedule_times charged;              // that the decision goes by
-  struct schedule_work *work;                 // of the decision
-  unsigned pieces;                            // on each stack
-  // Expert e has the pieces q with q mod turns = e mod turns; q / turns is the schedule's number of it.
+  struct moe_way way;
+  struct schedule_times times;    // of all stages, as measured; without costs of several
+  struct schedule_times charged;  // that the decision goes by
+  struct schedule_work *work;     // of the decision
+  unsigned pieces;                // on each stack
+  // Expert e has the pieces q with q mod turns = e mod turns (moe_has_piece). With two copies a piece of the
+  // schedule is two here: for Logic-PIM, and for the xPU (moe_piece_of_schedule).
   unsigned turns;
   unsigned stages;  // 1, or 2 where h is gathered
   struct moe_stage stage[MOE_STAGES];
@@ -50,16 +58,40 @@ struct duplex_moe {
 // Whether the expert has that piece.
 bool moe_has_piece(const struct duplex_moe *moe, unsigned expert, unsigned piece);
 
-// Where the pieces of a layer lie if its sums come together in this way, and its tables of time, as the
-// policy of the device has it; nothing is loaded. Errors as of duplex_device_load_moe.
-int moe_place(struct duplex_moe *moe, const struct duplex_moe_form *form, enum duplex_partials partials);
+// The schedule's number of a piece.
+static inline unsigned moe_piece_of_schedule(const struct duplex_moe *moe, unsigned piece) {
+  return piece / moe->turns % moe->times.placement.pieces;
+}
 
-// The same in the way that the options of the device ask for: AUTO takes the one that is predicted to take
-// less time with the expected tokens.
+// A layer of this form without weights, in no way yet; NULL: too little memory. moe_free takes it.
+struct duplex_moe *moe_new(struct duplex_device *device, const struct duplex_moe_form *form);
+void moe_free(struct duplex_moe *moe);
+
+// Where the pieces of a layer lie if it is done in this way, as the policy of the device has it; nothing is
+// loaded, and there are no times. It has one copy where the schedule does not gain by two. Errors as of
+// duplex_device_load_moe.
+int moe_lay_out(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_way way);
+// The tables of time of a layer that is laid out, by formulas (docs/schedule.md). Errors: ARGUMENT (times too
+// long).
+int moe_use_formulas(struct duplex_moe *moe);
+// Laid out, with measured tables of time.
+int moe_place(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_way way);
+
+// The same in the way that the options of the device ask for: of those that they leave open, and for which
+// there is room, the one that is predicted to take the least time with the expected tokens.
 int moe_choose(struct duplex_moe *moe, const struct duplex_moe_form *form);
 
+// The pieces of a stage on a stack; false if it has nothing of them.
+bool moe_stack_options(const struct duplex_moe *moe, const struct moe_stage *stage, unsigned stack,
+                       struct duplex_layer_options *options);
+// Whether so many layers as this one, which is laid out, find room in the DRAM that is free, and beside them
+// x and results of so many pairs.
+int moe_has_room(const struct duplex_moe *moe, size_t layers, size_t pairs, bool *fits);
+// Bytes of DRAM that its weights have, on all stacks.
+uint64_t moe_dram_bytes(const struct duplex_moe *moe);
+
 // Clocks that such a layer is predicted to take with so many tokens of each expert: all that
-// duplex_moe_stats.predicted has, and the launches of its phases.
+// duplex_moe_stats.predicted has, the decision, and the launches of its phases.
 uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts);
 
 // Inner columns of a piece before part `cut`, and behind it; `cut` may be beyond the stack's parts.

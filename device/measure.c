@@ -3,6 +3,7 @@
 #include "device/measure.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "device/measure_piece.h"
 #include "device/measure_transfers.h"
@@ -90,6 +91,23 @@ static int measure_costs(const struct measuring *m, const struct duplex_layer_pi
   return measure_transfers(m->kind, &times->shape, m->options, piece, costs, m->text, m->size);
 }
 
+// Piece `piece`; of two copies its jobs alone, and the reads of the xPU's copy.
+static int measure_copies(const struct measuring *m, const struct schedule_times *times, unsigned costs,
+                          const struct duplex_layer_piece *piece, struct piece_times *measured) {
+  struct duplex_layer_piece copy = *piece;
+  struct piece_times reads;
+  const bool copied = times->placement.layout == SCHEDULE_REPLICATED;
+  int error = measure_piece(m->kind, &times->shape, m->options, piece,
+                            PIECE_JOBS | costs | (copied ? 0 : PIECE_READS), m->text, m->size, measured);
+  if (error || !copied) return error;
+  copy.bundles = SCHEDULE_COPY_BUNDLE;
+  error =
+      measure_piece(m->kind, &times->shape, m->options, &copy, PIECE_READS | costs, m->text, m->size, &reads);
+  memcpy(measured->reads, reads.reads, sizeof reads.reads);
+  memcpy(measured->first_reads, reads.first_reads, sizeof reads.first_reads);
+  return error;
+}
+
 // A piece of the placement. DOWN has it as one part, which is Logic-PIM's with any cut but 0.
 static int measure_cuts(const struct measuring *m, unsigned q, struct schedule_times *times) {
   const struct schedule_placement *placement = &times->placement;
@@ -98,8 +116,7 @@ static int measure_cuts(const struct measuring *m, unsigned q, struct schedule_t
   struct piece_times measured;
   for (unsigned part = 0; part < whole.parts; part++) whole.inner[part] = placement->width[q][part];
   const struct duplex_layer_piece piece = stage_piece(m->kind, &times->shape, &whole);
-  int error = measure_piece(m->kind, &times->shape, m->options, &piece, q ? PIECE_READS : PIECE_COSTS,
-                            m->text, m->size, &measured);
+  int error = measure_copies(m, times, q ? 0 : PIECE_COSTS, &piece, &measured);
   if (!error && q == 0) error = measure_costs(m, &piece, &measured, SCHEDULE_OF_PIECE, times);
   if (!error && placement->layout == SCHEDULE_STRIPED)  // the same piece
     times->costs[SCHEDULE_OF_STRIPES] = times->costs[SCHEDULE_OF_PIECE];
@@ -122,9 +139,10 @@ static int measure_striped(const struct measuring *m, unsigned bundles, unsigned
   const uint32_t rows = (uint32_t)piece.inner[0];
   struct piece_times measured;
   const bool all = bundles == SCHEDULE_BUNDLES;  // that the xPU reads a whole expert from
-  const enum piece_depth depth = costs < SCHEDULE_COSTS ? PIECE_COSTS : all ? PIECE_READS : PIECE_JOBS;
-  int error = measure_piece(m->kind, shape, m->options, &piece, depth, m->text, m->size, &measured);
-  if (!error && depth == PIECE_COSTS) error = measure_costs(m, &piece, &measured, costs, times);
+  const bool costly = costs < SCHEDULE_COSTS;
+  const unsigned wanted = PIECE_JOBS | (costly || all ? PIECE_READS : 0) | (costly ? PIECE_COSTS : 0);
+  int error = measure_piece(m->kind, shape, m->options, &piece, wanted, m->text, m->size, &measured);
+  if (!error && costly) error = measure_costs(m, &piece, &measured, costs, times);
   for (unsigned groups = 1; groups <= SCHEDULE_GROUPS && !error; groups++) {
     times->rows[groups].striped[bundles - 1] = pim_time(times, &measured, 1, groups);
     if (all) times->rows[groups].whole = xpu_time(m, times, measured.reads[0], rows, groups);
@@ -168,7 +186,8 @@ int device_probe(const struct duplex_stack_options *options, uint64_t clocks[DEV
   const struct schedule_shape shape = {.hidden = 512, .channels = options->backend.channels, .gated = 1};
   const struct duplex_layer_piece piece = {.bundles = 3, .parts = 1, .inner = {256}};
   struct piece_times measured;
-  const int error = measure_piece(STAGE_EXPERTS, &shape, options, &piece, PIECE_READS, text, size, &measured);
+  const int error =
+      measure_piece(STAGE_EXPERTS, &shape, options, &piece, PIECE_JOBS | PIECE_READS, text, size, &measured);
   clocks[0] = measured.pim[1][1];
   clocks[1] = measured.pim[PASSES][1];
   clocks[2] = measured.reads[0];

@@ -68,8 +68,7 @@ static int measure_job(const struct probe *probe, struct piece_times *times) {
 
 // The reads behind a cut, from a few experts to many: where all banks are refreshed does not count then. Of
 // cut 0 what reads take besides.
-static int measure_reads(const struct probe *probe, unsigned cut, enum piece_depth depth,
-                         struct piece_times *times) {
+static int measure_reads(const struct probe *probe, unsigned cut, bool costs, struct piece_times *times) {
   uint64_t few = 0;
   uint64_t many = 0;
   uint64_t taken = 0;
@@ -82,7 +81,7 @@ static int measure_reads(const struct probe *probe, unsigned cut, enum piece_dep
   if (!error) error = probe_read(probe, least + more, cut, false, &many);
   const uint64_t add = measure_added(few, many, more);
   times->reads[cut] = duplex_larger(add, cut + 1 < probe->piece.parts ? times->reads[cut + 1] : 0);
-  if (error || cut || depth < PIECE_COSTS) return error;
+  if (error || cut || !costs) return error;
   error = probe_read(probe, least, cut, true, &taken);
   times->first_reads[0] = measure_first(few, least * add);
   times->first_reads[1] = measure_first(taken, least * add);
@@ -107,7 +106,7 @@ static void take_formula(const struct schedule_shape *shape, const struct duplex
 
 int measure_piece(enum stage_kind kind, const struct schedule_shape *shape,
                   const struct duplex_stack_options *options, const struct duplex_layer_piece *piece,
-                  enum piece_depth depth, char *text, size_t size, struct piece_times *times) {
+                  unsigned what, char *text, size_t size, struct piece_times *times) {
   struct probe probe;
   int error = probe_open(&probe, kind, shape, options, piece, text, size);
   *times = (struct piece_times){0};
@@ -116,12 +115,12 @@ int measure_piece(enum stage_kind kind, const struct schedule_shape *shape,
     take_formula(shape, piece, times);
     return DUPLEX_OK;
   }
-  for (unsigned cut = 1; cut <= piece->parts && !error; cut++)
+  for (unsigned cut = 1; cut <= piece->parts && what & PIECE_JOBS && !error; cut++)
     for (unsigned groups = 1; groups <= PASSES && !error; groups++)
       error = measure_pim(&probe, cut, groups, times);
-  for (unsigned cut = piece->parts; cut-- > 0 && depth >= PIECE_READS && !error;)
-    error = measure_reads(&probe, cut, depth, times);
-  if (depth == PIECE_COSTS && !error) error = measure_job(&probe, times);
+  for (unsigned cut = piece->parts; cut-- > 0 && what & PIECE_READS && !error;)
+    error = measure_reads(&probe, cut, what & PIECE_COSTS, times);
+  if (what & PIECE_COSTS && what & PIECE_JOBS && !error) error = measure_job(&probe, times);
   probe_close(&probe);
   return error;
 }

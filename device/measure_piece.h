@@ -15,14 +15,15 @@ struct piece_times {
   uint64_t job, first_reads[2];
 };
 
-// How much of a piece is measured: jobs with every cut, the xPU's reads too, and what both take besides.
-enum piece_depth { PIECE_JOBS, PIECE_READS, PIECE_COSTS };
+// What of a piece is measured: jobs with every cut, the xPU's reads, and what of these is measured takes
+// besides.
+enum { PIECE_JOBS = 1, PIECE_READS = 2, PIECE_COSTS = 4 };
 
 // Measures a piece, with as many experts as there is room for; where two do not fit, by formula. `text` (may
 // be NULL) gets what failed. Errors: those of probe_open but for OUT_OF_SPACE, and those of probe_run.
 int measure_piece(enum stage_kind kind, const struct schedule_shape *shape,
                   const struct duplex_stack_options *options, const struct duplex_layer_piece *piece,
-                  enum piece_depth depth, char *text, size_t size, struct piece_times *times);
+                  unsigned what, char *text, size_t size, struct piece_times *times);
 
 // What is left of a time without what so many of its parts add; and what each of `more` adds to few, in the
 // mean, at least 1.

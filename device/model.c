@@ -11,10 +11,10 @@ static uint64_t pim_time(const struct moe_run *run, unsigned stack, unsigned pie
   const struct duplex_moe *moe = run->moe;
   const struct schedule_times *times = &run->stage->times;
   const unsigned groups = schedule_groups(run->counts[expert]);
-  const unsigned cut = run->decision.cut[piece / moe->turns][expert];
+  const unsigned cut = run->decision.cut[moe_piece_of_schedule(moe, piece)][expert];
   const unsigned bundles = (unsigned)__builtin_popcount(run->stage->piece[stack][piece].bundles);
   const uint32_t time = run->device->options.policy == DUPLEX_POLICY_BEST
-                            ? SCHEDULE_TIME(times, groups, pim[piece / moe->turns][cut])
+                            ? SCHEDULE_TIME(times, groups, pim[moe_piece_of_schedule(moe, piece)][cut])
                             : SCHEDULE_TIME(times, groups, striped[bundles - 1]);
   return (uint64_t)time * times->clocks_per_unit;
 }
@@ -23,9 +23,9 @@ static uint64_t xpu_time(const struct moe_run *run, unsigned piece, unsigned exp
   const struct duplex_moe *moe = run->moe;
   const struct schedule_times *times = &run->stage->times;
   const unsigned groups = schedule_groups(run->counts[expert]);
-  const unsigned cut = run->decision.cut[piece / moe->turns][expert];
+  const unsigned cut = run->decision.cut[moe_piece_of_schedule(moe, piece)][expert];
   const uint32_t time = run->device->options.policy == DUPLEX_POLICY_BEST
-                            ? SCHEDULE_TIME(times, groups, xpu[piece / moe->turns][cut])
+                            ? SCHEDULE_TIME(times, groups, xpu[moe_piece_of_schedule(moe, piece)][cut])
                             : SCHEDULE_TIME(times, groups, whole);
   return (uint64_t)time * times->clocks_per_unit;
 }
@@ -112,7 +112,7 @@ static void predict_stage(const struct moe_run *run, unsigned number, struct dup
   if (stage->kind == STAGE_EXPERTS)
     schedule_phases(&stage->times, stage->format, run->dispatch.count, &run->decision, phases);
   for (unsigned i = 0; i < STAGE_PHASES && stage->kind != STAGE_EXPERTS; i++)
-    product_phase(run, run->decision.owned[i], &phases[i]);
+    if (run_phases(run) >> i & 1) product_phase(run, run->decision.owned[i], &phases[i]);
   schedule_predict(stage->costs, stage->format, phases, &prediction);
   for (unsigned i = 0; i < STAGE_PHASES; i++) {
     stats->predicted_logic_pim[number + i] = prediction.pim[i];

@@ -62,10 +62,10 @@ static int prepare_firmware(struct moe_run *run) {
 // Room for the sums, and for rounded ones where Logic-PIM has work; or for h and y_e.
 static int take_sums(struct moe_run *run) {
   const size_t count = run->dispatch.pairs * run->moe->shape.hidden;
-  if (run->moe->partials == DUPLEX_PARTIALS_GATHERED) return gathered_take(run);
+  if (run->moe->way.partials == DUPLEX_PARTIALS_GATHERED) return gathered_take(run);
   run->sums = calloc(count, 16);
   bool all = run->sums;
-  if (run->moe->partials == DUPLEX_PARTIALS_F32)
+  if (run->moe->way.partials == DUPLEX_PARTIALS_F32)
     for (unsigned stack = 0; stack < run->device->stacks; stack++)
       for (unsigned piece = 0; piece < run->moe->pieces && run->stage->slice[stack]; piece++) {
         run->rounded[stack][piece] = calloc(count, sizeof(duplex_f32));
@@ -104,7 +104,7 @@ static int join_expert(const struct moe_run *run, unsigned expert, duplex_f32 *y
                                   .y_stride = hidden,
                                   .threads = run->device->threads};
   const int error = xpu_join_partials(&partials);
-  if (error || run->moe->partials == DUPLEX_PARTIALS_ACC) return error;
+  if (error || run->moe->way.partials == DUPLEX_PARTIALS_ACC) return error;
   duplex_f32 *of_xpu = malloc(run->counts[expert] * hidden * sizeof *y);
   if (!of_xpu) return DUPLEX_ERROR_NO_MEMORY;
   memcpy(of_xpu, y, run->counts[expert] * hidden * sizeof *y);
@@ -215,7 +215,8 @@ static void count_others(struct moe_run *run) {
 }
 
 // Every product of the experts was done on one side. A piece whose bundles no side had in any phase would be
-// left out, without an access that its stack could refuse.
+// left out, without an access that its stack could refuse; copies with other parts would be cut in two
+// places.
 static int check_work(struct moe_run *run) {
   const struct duplex_moe_shape *shape = &run->moe->shape;
   const struct duplex_moe_stats *stats = &run->device->stats;
@@ -224,7 +225,7 @@ static int check_work(struct moe_run *run) {
   if (done == due) return DUPLEX_OK;
   return device_fail(run->device, DUPLEX_ERROR_OWNER,
                      "%" PRIu64 " of %" PRIu64
-                     " products of experts were done: a piece lies in bundles of no side",
+                     " products of experts were done: a piece lies in bundles of no side, or copies differ",
                      done, due);
 }
 
@@ -250,7 +251,9 @@ static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routi
   stats->pairs = run->dispatch.pairs;
   stats->bound =
       (uint64_t)schedule_bound(&run->moe->times, run->dispatch.count) * run->moe->times.clocks_per_unit;
-  stats->partials = run->moe->partials;
+  stats->partials = run->moe->way.partials;
+  stats->copies = run->moe->way.copies;
+  stats->dram_bytes = moe_dram_bytes(run->moe);
   run->stage = run->moe->stage;
   count_experts(run);
   count_others(run);

@@ -4,7 +4,10 @@
 
 #include "device/layer.h"
 #include "device/tables.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
+
+#define XPU_BEAT 32u  // bytes of a channel's pins in a clock
 
 // The whole slice of each stack as one part of one piece.
 static void place_whole(struct duplex_moe *moe) {
@@ -23,9 +26,10 @@ static void place_whole(struct duplex_moe *moe) {
 }
 
 // The parts of one piece on one stack, but for empty ones.
-static void place_piece(struct duplex_moe *moe, unsigned stack, unsigned q, unsigned of_schedule) {
+static void place_piece(struct duplex_moe *moe, unsigned stack, unsigned q) {
   const struct schedule_placement *placement = &moe->times.placement;
   struct moe_piece *piece = &moe->stage->piece[stack][q];
+  const unsigned of_schedule = moe_piece_of_schedule(moe, q);
   for (unsigned part = 0; part < placement->parts[of_schedule]; part++) {
     const struct schedule_range range = schedule_part(&moe->times.shape, placement, stack, of_schedule, part);
     if (range.count == 0) continue;
@@ -35,16 +39,15 @@ static void place_piece(struct duplex_moe *moe, unsigned stack, unsigned q, unsi
 }
 
 // As the policy `best` wants them. If the pieces of odd experts lie in other bundles than those of even ones,
-// a piece of the schedule is two here.
+// or there are two copies, a piece of the schedule is two here.
 static void place_best(struct duplex_moe *moe) {
   const struct schedule_placement *placement = &moe->times.placement;
   moe->turns = schedule_bundles(placement, 0, 0) == schedule_bundles(placement, 1, 0) ? 1 : 2;
-  moe->pieces = placement->pieces * moe->turns;
+  moe->pieces = placement->pieces * moe->turns * moe->way.copies;
   for (unsigned stack = 0; stack < moe->device->stacks; stack++)
     for (unsigned q = 0; q < moe->pieces; q++) {
-      const unsigned of_schedule = q / moe->turns;
-      moe->stage->piece[stack][q].bundles = schedule_bundles(placement, q % moe->turns, of_schedule);
-      place_piece(moe, stack, q, of_schedule);
+      moe->stage->piece[stack][q].bundles = schedule_bundles(placement, q % moe->turns, q / moe->turns);
+      place_piece(moe, stack, q);
     }
 }
 
@@ -67,6 +70,11 @@ static const struct schedule_costs *costs_of(const struct duplex_moe *moe, const
   return &stage->times.costs[moe->pieces > 1 ? SCHEDULE_OF_BUNDLE : SCHEDULE_OF_STRIPES];
 }
 
+// The tables that a stage needs.
+static struct tables_wanted tables_of_stage(const struct duplex_moe *moe, const struct moe_stage *stage) {
+  return (struct tables_wanted){stage->kind, stage->format == SCHEDULE_ROUNDED, moe->way.copies > 1};
+}
+
 // Adds the times of another stage, of a table with the same unit and placement.
 static void add_times(struct schedule_times *sum, const struct schedule_times *other) {
   uint32_t *to = &sum->rows[0].pim[0][0];
@@ -77,13 +85,9 @@ static void add_times(struct schedule_times *sum, const struct schedule_times *o
   schedule_seal(sum);
 }
 
-// Tables of a stage; those of the layer are the sums of all.
-static int take_tables(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_stage *stage) {
-  const struct tables_wanted wanted = {stage->kind, stage->format == SCHEDULE_ROUNDED};
-  const struct schedule_times *times;
+// A stage has this table; those of the layer are the sums of all stages so far.
+static int use_table(struct duplex_moe *moe, struct moe_stage *stage, const struct schedule_times *times) {
   struct schedule_times charged;
-  const int error = tables_take(moe->device, form, &wanted, &times);
-  if (error) return error;
   stage->times = *times;
   bool fits = schedule_charge(times, stage->format, &charged);
   if (stage == moe->stage) {
@@ -98,26 +102,41 @@ static int take_tables(struct duplex_moe *moe, const struct duplex_moe_form *for
   return device_fail(moe->device, DUPLEX_ERROR_ARGUMENT, "tokens and sums take too long for a table of time");
 }
 
-// What the stages are, and their tables.
-static int set_stages(struct duplex_moe *moe, const struct duplex_moe_form *form,
-                      enum duplex_partials partials) {
+// The measured table of a stage.
+static int take_table(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_stage *stage) {
+  const struct tables_wanted wanted = tables_of_stage(moe, stage);
+  const struct schedule_times *times;
+  const int error = tables_take(moe->device, form, &wanted, &times);
+  return error ? error : use_table(moe, stage, times);
+}
+
+// What the stages are, with shape and placement but without times.
+static int set_stages(struct duplex_moe *moe, const struct duplex_moe_form *form) {
   static const enum stage_kind kinds[][MOE_STAGES] = {{STAGE_EXPERTS}, {STAGE_UP, STAGE_DOWN}};
-  const bool gathered = partials == DUPLEX_PARTIALS_GATHERED;
+  const bool gathered = moe->way.partials == DUPLEX_PARTIALS_GATHERED;
   int error = DUPLEX_OK;
-  moe->partials = partials;
   moe->stages = gathered ? 2 : 1;
   for (unsigned i = 0; i < moe->stages && !error; i++) {
-    moe->stage[i] =
-        (struct moe_stage){.kind = kinds[gathered][i],
-                           .format = partials == DUPLEX_PARTIALS_ACC ? SCHEDULE_EXACT : SCHEDULE_ROUNDED};
-    error = take_tables(moe, form, &moe->stage[i]);
+    struct moe_stage *stage = &moe->stage[i];
+    *stage = (struct moe_stage){
+        .kind = kinds[gathered][i],
+        .format = moe->way.partials == DUPLEX_PARTIALS_ACC ? SCHEDULE_EXACT : SCHEDULE_ROUNDED};
+    const struct tables_wanted wanted = tables_of_stage(moe, stage);
+    error = tables_plan(moe->device, form, &wanted, &stage->times.shape, &stage->times.placement);
   }
+  moe->times.shape = moe->stage->times.shape;
+  moe->times.placement = moe->stage->times.placement;
   return error;
 }
 
-int moe_place(struct duplex_moe *moe, const struct duplex_moe_form *form, enum duplex_partials partials) {
+int moe_lay_out(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_way way) {
   const enum duplex_policy policy = moe->device->options.policy;
-  const int error = set_stages(moe, form, partials);
+  moe->way = way;
+  int error = set_stages(moe, form);
+  if (!error && way.copies > 1 && moe->times.placement.layout != SCHEDULE_REPLICATED) {
+    moe->way.copies = 1;
+    error = set_stages(moe, form);
+  }
   if (error) return error;
   if (policy == DUPLEX_POLICY_BEST) {
     place_best(moe);
@@ -131,4 +150,47 @@ int moe_place(struct duplex_moe *moe, const struct duplex_moe_form *form, enum d
   if (moe->stages > 1) place_down(moe);
   for (unsigned i = 0; i < moe->stages; i++) moe->stage[i].costs = costs_of(moe, &moe->stage[i]);
   return DUPLEX_OK;
+}
+
+int moe_place(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_way way) {
+  int error = moe_lay_out(moe, form, way);
+  for (unsigned i = 0; i < moe->stages && !error; i++) error = take_table(moe, form, &moe->stage[i]);
+  return error;
+}
+
+// What moves for a group of 8 tokens, and the results of 1 to 8, by the bytes of a channel's pins; jobs and
+// starts of transfers as they are measured for Mixtral's experts. Products are read at half the rate, in
+// short runs.
+static void fill_costs(const struct moe_stage *stage, struct schedule_costs *costs) {
+  const struct schedule_shape *shape = &stage->times.shape;
+  const bool products = stage->kind != STAGE_EXPERTS;
+  const uint32_t slice = duplex_divide_up(shape->inner, shape->stacks);
+  const uint32_t rows_of[] = {[STAGE_EXPERTS] = shape->hidden,
+                              [STAGE_UP] = slice * (1 + shape->gated),
+                              [STAGE_DOWN] = duplex_divide_up(shape->hidden, shape->stacks)};
+  const uint32_t of_channel = duplex_divide_up(rows_of[stage->kind], shape->channels);
+  const uint32_t x = stage_columns(stage->kind, shape) * DUPLEX_LANES * (uint32_t)sizeof(duplex_f16);
+  *costs = (struct schedule_costs){
+      .job = 270, .reads = {30, 30}, .given = 6, .taken = 13, .first_tokens = 15, .first_sums = {140, 140}};
+  costs->tokens = duplex_divide_up(x, XPU_BEAT * shape->channels);
+  for (uint32_t tokens = 1; tokens <= DUPLEX_LANES; tokens++) {
+    costs->sums[SCHEDULE_EXACT][tokens] = of_channel * duplex_divide_up(16 * tokens, XPU_BEAT);
+    costs->sums[SCHEDULE_ROUNDED][tokens] =
+        of_channel * duplex_divide_up(4 * tokens, XPU_BEAT) * (products ? 2 : 1);
+  }
+}
+
+int moe_use_formulas(struct duplex_moe *moe) {
+  static const enum schedule_stage stages[] = {
+      [STAGE_EXPERTS] = SCHEDULE_EXPERT, [STAGE_UP] = SCHEDULE_GATE_AND_UP, [STAGE_DOWN] = SCHEDULE_DOWN};
+  int error = DUPLEX_OK;
+  for (unsigned i = 0; i < moe->stages && !error; i++) {
+    struct moe_stage *stage = &moe->stage[i];
+    struct schedule_times times;
+    schedule_formula_stage(&stage->times.shape, &stage->times.placement, stages[stage->kind], &times);
+    for (unsigned of = 0; of < SCHEDULE_COSTS; of++) fill_costs(stage, &times.costs[of]);
+    schedule_seal(&times);
+    error = use_table(moe, stage, &times);
+  }
+  return error;
 }

@@ -25,7 +25,7 @@ void run_decide(struct moe_run *run) {
 unsigned run_cut(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert) {
   const struct duplex_moe *moe = run->moe;
   if (!moe_has_piece(moe, expert, piece)) return 0;
-  const unsigned cut = run->decision.cut[piece / moe->turns][expert];
+  const unsigned cut = run->decision.cut[moe_piece_of_schedule(moe, piece)][expert];
   const unsigned parts = run->stage->piece[stack][piece].parts;
   return cut < parts ? cut : parts;
 }

@@ -7,17 +7,34 @@
 #include "device/stage.h"
 #include "duplex/device_tables.h"
 
-// Of which stage, and whether its partial sums are rounded: then exponents of down lie in DRAM.
+// Of which stage, whether its partial sums are rounded: then exponents of down lie in DRAM; and whether
+// there is room for a second copy of each expert.
 struct tables_wanted {
   enum stage_kind kind;
   bool rounded;
+  bool replicated;
 };
+
+// Shape and placement that such a table is of, of layers of this form. Errors: ARGUMENT (a shape out of
+// range), NO_MEMORY, with the text of the device.
+int tables_plan(struct duplex_device *device, const struct duplex_moe_form *form,
+                const struct tables_wanted *wanted, struct schedule_shape *shape,
+                struct schedule_placement *placement);
 
 // The table of layers of this form: one that is there, or measured now, as far as the policy of the device
 // needs it. It stays as long as the device. Errors as of duplex_device_measure_table, with the text of the
 // device.
 int tables_take(struct duplex_device *device, const struct duplex_moe_form *form,
                 const struct tables_wanted *wanted, const struct schedule_times **times);
+
+// Of which copies of such layers, as bits, there are tables from files: 1 for one, 2 for two; 0: of none.
+unsigned tables_from_file(struct duplex_device *device, const struct duplex_moe_form *form, bool rounded);
+
+// All of the table, measured if need be; and one from a file in its place, of this shape and placement.
+int tables_take_all(struct duplex_device *device, const struct duplex_moe_form *form,
+                    const struct tables_wanted *wanted, const struct schedule_times **times);
+int tables_put(struct duplex_device *device, const struct duplex_moe_form *form,
+               const struct tables_wanted *wanted, const struct schedule_times *times);
 
 void tables_free(struct duplex_device *device);
 

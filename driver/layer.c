@@ -165,6 +165,20 @@ int duplex_layer_close(struct duplex_layer *layer) {
   return DUPLEX_OK;
 }
 
+uint64_t layer_piece_row_sets(const struct duplex_layer *layer, unsigned piece) {
+  const struct layer_piece *shape = &layer->piece[piece];
+  return (uint64_t)space_whole_rows(shape->stripe, shape->up_row_sets) +
+         space_whole_rows(shape->stripe, layer->products ? 0 : shape->down.row_sets);
+}
+
+uint64_t layer_taken_row_sets(const struct duplex_layer *layer) {
+  uint64_t sum = 0;
+  for (unsigned piece = 0; piece < layer->pieces; piece++)
+    for (unsigned expert = 0; expert < layer->experts; expert++)
+      if (layer_place(layer, expert, piece)->there) sum += layer_piece_row_sets(layer, piece);
+  return sum;
+}
+
 int duplex_layer_reserve(struct duplex_layer *layer, unsigned expert, unsigned piece) {
   int error = need_layer(layer);
   if (!error) error = need_piece(layer, piece);

@@ -51,6 +51,14 @@ void layer_forget(struct duplex_layer *layer);
 // Values of a token's results: of a product, the rows of all parts.
 size_t layer_result_columns(const struct duplex_layer *layer, unsigned piece);
 
+// Row sets of one piece of an expert, and of x and results of a job on the piece with so many pairs of token
+// and expert, at most; whole rows of its bundles.
+uint64_t layer_piece_row_sets(const struct duplex_layer *layer, unsigned piece);
+uint64_t layer_job_row_sets(const struct duplex_layer *layer, unsigned piece,
+                            enum duplex_result_format format, size_t pairs);
+// Row sets of all pieces that are there.
+uint64_t layer_taken_row_sets(const struct duplex_layer *layer);
+
 // The steps of duplex_layer_start and of the wait behind it, for a caller that moves x and results in the
 // xPU's own time. Several jobs may be planned, one may be in flight.
 //

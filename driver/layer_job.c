@@ -14,6 +14,7 @@
 #include "driver/transfer.h"
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
+#include "duplex/geometry.h"
 
 #define TOKENS_MOST 4096u
 
@@ -32,6 +33,15 @@ static struct layer_job layer_job(const struct duplex_layer *layer, unsigned pie
                           .channels = layer->stack->channels};
   layer_sizes(&job, layer->piece[piece].product_row_sets);
   return job;
+}
+
+uint64_t layer_job_row_sets(const struct duplex_layer *layer, unsigned piece,
+                            enum duplex_result_format format, size_t pairs) {
+  const struct layer_job job = layer_job(layer, piece, format);
+  const uint32_t stripe = layer->piece[piece].stripe;
+  const uint64_t active = duplex_smaller(layer->experts, pairs);
+  const uint64_t groups = (pairs + (DUPLEX_LANES - 1) * active) / DUPLEX_LANES;
+  return groups * (job.x_of_pass[1] + job.results_of_pass[1]) + 2 * duplex_bundles_of(stripe);
 }
 
 // The tokens of one expert, whose x and results begin at these row sets of the job's.

@@ -26,6 +26,10 @@ static bool take_rows(struct space *space, uint32_t stripe, uint32_t row_sets, u
   return false;
 }
 
+uint32_t space_whole_rows(uint32_t stripe, uint32_t row_sets) {
+  return rows_of(stripe, row_sets) * duplex_bundles_of(stripe);
+}
+
 uint32_t space_longest(const struct space *space, uint32_t stripe) {
   uint32_t run = 0;
   uint32_t longest = 0;

@@ -19,6 +19,8 @@ struct space {
 bool space_take(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region);
 uint32_t space_longest(const struct space *space,
                        uint32_t stripe);  // row sets of the longest free run, mailbox apart
+// Row sets of the stripe set that an allocation of so many takes: those of whole rows.
+uint32_t space_whole_rows(uint32_t stripe, uint32_t row_sets);
 bool space_take_mailbox(struct space *space, uint32_t stripe, uint32_t row_sets, struct region *region);
 void space_give(struct space *space, struct region region, uint32_t row_sets);
 

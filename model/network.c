@@ -285,7 +285,21 @@ static int open_kv(struct network *network, const struct network_options *option
   return status ? network_device_failed(network, status, error) : DUPLEX_OK;
 }
 
-// Opens xPU, device and KV cache and loads the layers; untimed networks have the xPU alone.
+// What the device has to know of all MoE layers before it decides how often it keeps their experts: how many
+// there are, and the pairs of the largest step, in which all tokens of the prefill space may be, and a token
+// of each sequence.
+static void expect_layers(const struct network *network, struct duplex_device_options *device) {
+  const struct model_config *config = network->config;
+  const struct network_options *options = &network->options;
+  const size_t positions =
+      options->prefill_positions ? options->prefill_positions + options->sequences : MOE_TOKENS_MOST;
+  device->moe_layers = 0;
+  for (unsigned i = 0; i < config->layers; i++) device->moe_layers += config->layer[i].sparse;
+  device->most_pairs = duplex_smaller(positions, MOE_TOKENS_MOST) * config->chosen;
+}
+
+// Opens xPU, device and KV cache and loads the layers; untimed networks have the xPU alone. Keys and values
+// come first, so that no second copy of experts takes their room.
 static int open_device(struct network *network, const struct network_options *options,
                        struct model_error *error) {
   struct duplex_device_options device = options->device;
@@ -299,10 +313,11 @@ static int open_device(struct network *network, const struct network_options *op
   if (status) return status;
   device.xpu = network->xpu;
   device.xpu_times = NULL;
+  expect_layers(network, &device);
   if (!options->untimed)
     status = duplex_device_open(options->backend, &device, &network->device, error->text, sizeof error->text);
-  if (!status) status = read_layers(network, error);
   if (!status && !options->untimed) status = open_kv(network, options, channels, error);
+  if (!status) status = read_layers(network, error);
   return status;
 }
 

@@ -10,8 +10,6 @@
 #include "xpu/gemm.h"
 #include "xpu/norm.h"
 
-#define MOE_TOKENS_MOST 4096u  // of a call of duplex_device_moe
-
 // The matrices of one FFN.
 struct ffn {
   const struct model_matrix *gate, *up, *down;

@@ -88,6 +88,8 @@ struct network_rows {
   duplex_f32 *sines, *cosines;  // [tokens][pairs]
 };
 
+#define MOE_TOKENS_MOST 4096u  // of a call of duplex_device_moe
+
 // Positions that attention of a layer sees; 0: all.
 static inline uint32_t network_window(const struct network *network, unsigned layer) {
   return network->config->layer[layer].sliding ? network->config->sliding_window : 0;

@@ -56,6 +56,13 @@ struct duplex_device_options {
   // (docs/xpu_time.md). NULL: none.
   const char *xpu_times;
   size_t expected_pairs;  // of token and expert in a layer, for AUTO; 0: one of each expert
+  // Copies of each expert's weights with BEST: 1, or 2, one for Logic-PIM in bundles 0 to 2 and one for the
+  // xPU in bundle 3, so that a layer has a single phase (docs/device.md). 2 is one copy where the schedule
+  // does not gain by a second one; the other policies have one. 0: two if they are predicted to take less
+  // time with `expected_pairs`, and there is room for two copies of each of `moe_layers` layers (0: of this
+  // one), those that have two already among them, and for x and sums of `most_pairs` (0: `expected_pairs`).
+  unsigned copies;
+  size_t moe_layers, most_pairs;
 };
 
 // Opens a device of stacks on a back end, "cmodel" or "rtl". If it fails *device is NULL, and `error_text`
@@ -142,6 +149,8 @@ struct duplex_moe_stats {
   uint64_t xpu_estimate[DUPLEX_PHASES];  // what the xPU tells of its works; the longer of the two counts
   uint64_t route, decide, distribute, launch, hand_over, reduce, combine;  // charged beside the phases
   enum duplex_partials partials;                                           // that the layer has: not AUTO
+  uint64_t copies;                                                         // of each expert: 1 or 2
+  uint64_t dram_bytes;                                                     // of its weights, on all stacks
   uint64_t pairs;                                                          // of token and expert
   uint64_t logic_pim_experts, xpu_experts, shared_experts;  // experts with tokens, by who runs them
   uint16_t tokens[DUPLEX_EXPERTS_MOST];                     // of each expert

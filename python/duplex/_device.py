@@ -37,12 +37,13 @@ class Moe:
 class Device:
     """An xPU and its stacks. `policy` says who runs which expert: "best", "paper", "pim" or "xpu"; the bits are the same. `partials` are
     "acc", exact, or "f32", rounded; "gathered": h is gathered over the stacks instead; "auto": "acc" or "gathered", whichever the tables
-    of time predict to be faster with `expected_pairs` of token and expert in a layer (0: one of each expert). `xpu_times`: a file of
-    measured products. The other options are those of each stack."""
+    of time predict to be faster with `expected_pairs` of token and expert in a layer (0: one of each expert). `copies` of each
+    expert with the policy "best": 1, 2, or 0: two where they are predicted to be faster and find room, with `moe_layers` layers (0: one) and
+    x and sums of `most_pairs` (0: `expected_pairs`). `xpu_times`: a file of measured products. The other options are those of each stack."""
 
     def __init__(self, stacks=5, policy="best", partials="acc", backend="cmodel", channels=32, threads=0, strict=False, firmware="native",
                  firmware_elf=None, dram_preset=None, rank_switch=0, watchdog_clocks=0, trace_file=None, command_file=None, xpu_times=None,
-                 expected_pairs=0):
+                 expected_pairs=0, copies=0, moe_layers=0, most_pairs=0):
         self._handle, self._turns = None, Turns()
         backend = _arguments.text(backend, "backend", "the name of a back end")
         stack = _options.stack_options(channels, threads, strict, firmware, firmware_elf, dram_preset, rank_switch, watchdog_clocks,
@@ -51,7 +52,8 @@ class Device:
             stacks=_arguments.integer(stacks, "stacks"), stack=stack, threads=stack.backend.threads,
             policy=POLICIES.index(_arguments.choice(policy, "policy", POLICIES)),
             partials=PARTIALS.index(_arguments.choice(partials, "partials", PARTIALS)), xpu_times=_arguments.path(xpu_times, "xpu_times"),
-            expected_pairs=_arguments.integer(expected_pairs, "expected_pairs"))
+            expected_pairs=_arguments.integer(expected_pairs, "expected_pairs"), copies=_arguments.integer(copies, "copies"),
+            moe_layers=_arguments.integer(moe_layers, "moe_layers"), most_pairs=_arguments.integer(most_pairs, "most_pairs"))
         handle, text = ctypes.c_void_p(), ctypes.create_string_buffer(512)
         code = _lib.duplex_device_open(backend, ctypes.byref(options), ctypes.byref(handle), text, len(text))
         if code:

@@ -57,7 +57,7 @@ class KvOptions(ctypes.Structure):
 class DeviceOptions(ctypes.Structure):
     """struct duplex_device_options"""
     _fields_ = [("stacks", c_uint), ("stack", StackOptions), ("policy", c_int), ("partials", c_int), ("threads", c_uint), ("xpu", c_void_p),
-                ("xpu_times", c_char_p), ("expected_pairs", c_size_t)]
+                ("xpu_times", c_char_p), ("expected_pairs", c_size_t), ("copies", c_uint), ("moe_layers", c_size_t), ("most_pairs", c_size_t)]
 
 
 class MoeShape(ctypes.Structure):
@@ -90,7 +90,7 @@ class MoeStats(ctypes.Structure):
         (name, c_uint64 * PHASES) for name in ("predicted_logic_pim", "predicted_xpu")] + [("sides", c_uint64)] + [
             (name, c_uint64 * PHASES) for name in ("logic_pim", "xpu_reads", "xpu_estimate")] + [
                 (name, c_uint64) for name in ("route", "decide", "distribute", "launch", "hand_over", "reduce", "combine")] + [
-                    ("partials", c_int)] + [(name, c_uint64) for name in ("pairs", "logic_pim_experts",
+                    ("partials", c_int)] + [(name, c_uint64) for name in ("copies", "dram_bytes", "pairs", "logic_pim_experts",
                                                                           "xpu_experts", "shared_experts")] + [("tokens", c_uint16 * 256)] + [
                         (name, c_uint64) for name in ("logic_pim_macs", "xpu_macs", "logic_pim_bytes", "xpu_bytes", "other_macs",
                                                       "other_bytes", "firmware_instructions")] + [("commands", DramCommands)]

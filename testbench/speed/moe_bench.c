@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // An MoE layer on a device, clocks and numbers, beside OpenBLAS sgemm on the same products in the same run.
-// usage: moe_bench [TOKENS] [EXPERTS HIDDEN INNER TOP_K] [STACKS] [THREADS]   (default: Mixtral-8x7B, batch
-// 32, 5 stacks, 2 threads)
+// usage: moe_bench [TOKENS] [EXPERTS HIDDEN INNER TOP_K] [STACKS] [THREADS] [COPIES] [PARTIALS]   (default:
+// Mixtral-8x7B, batch 32, 5 stacks, 2 threads; 0: as many copies of each expert as pay; 0: exact sums, 3: the
+// way that is predicted to take least, as enum duplex_partials)
 //
 // Loading the weights is not measured. sgemm uses one set of weights for all experts: its time does not
 // depend on their values.
@@ -15,7 +16,7 @@
 #include "duplex/random.h"
 
 struct bench {
-  size_t tokens, experts, hidden, inner, top_k, stacks, threads;
+  size_t tokens, experts, hidden, inner, top_k, stacks, threads, copies, partials;
 };
 
 static double seconds(clockid_t clock) {
@@ -45,8 +46,8 @@ static void fail(const struct duplex_device *device) {
   exit(1);
 }
 
-// Loads a layer of normal weights; the device copies them.
-static struct duplex_moe *load(struct duplex_device *device, const struct bench *b) {
+// Loads a layer of normal weights; the device copies them. *taken: in seconds, tables of time measured too.
+static struct duplex_moe *load(struct duplex_device *device, const struct bench *b, double *taken) {
   struct duplex_random random;
   duplex_random_seed(&random, 1, 1);
   const size_t matrix = b->experts * b->inner * b->hidden;
@@ -56,7 +57,9 @@ static struct duplex_moe *load(struct duplex_device *device, const struct bench 
                                              .up = draw(&random, matrix, 0.02),
                                              .down = draw(&random, matrix, 0.02)};
   struct duplex_moe *moe;
+  const double begin = seconds();
   if (duplex_device_load_moe(device, &shape, &weights, duplex_activation_builtin("silu"), &moe)) fail(device);
+  *taken = seconds() - begin;
   free((void *)weights.router);
   free((void *)weights.gate);
   free((void *)weights.up);
@@ -87,11 +90,16 @@ static double sgemm_seconds(const struct bench *b) {
 
 static double microseconds(uint64_t clocks) { return (double)clocks / 650; }
 
+// By how much more than the bound, or less.
+static double beyond(const struct duplex_moe_stats *s, uint64_t clocks) {
+  return microseconds(clocks) - microseconds(s->bound);
+}
+
 // What is charged beside both sides, and what it makes of the distance from the bound.
 static void print_charges(const struct duplex_moe_stats *s) {
   const double bound = (double)s->bound;
-  printf("over the bound: both sides %.3f (%.1f us), all %.3f (%.1f us)\n", (double)s->sides / bound,
-         microseconds(s->sides - s->bound), (double)s->cycles / bound, microseconds(s->cycles - s->bound));
+  printf("over the bound: both sides %.3f (%+.1f us), all %.3f (%+.1f us)\n", (double)s->sides / bound,
+         beyond(s, s->sides), (double)s->cycles / bound, beyond(s, s->cycles));
   printf(
       "charged us: route %.1f, decide %.1f, tokens %.1f, launch %.1f, hand-over %.1f, reduce %.1f, "
       "combine %.1f; total %.1f\n",
@@ -100,17 +108,35 @@ static void print_charges(const struct duplex_moe_stats *s) {
       microseconds(s->cycles - s->sides));
 }
 
+// The phases, what is charged, how the layer was done, and what loading it took.
+static void print_layer(const struct duplex_moe_stats *s, double loading) {
+  static const char *const sums[] = {"exact sums", "rounded sums", "h gathered"};
+  for (unsigned i = 0; i < DUPLEX_PHASES; i++)
+    if (s->logic_pim[i] || s->xpu_reads[i])
+      printf("phase %u: Logic-PIM %.1f us, xPU reads %.1f us, its estimate %.1f us\n", i,
+             microseconds(s->logic_pim[i]), microseconds(s->xpu_reads[i]), microseconds(s->xpu_estimate[i]));
+  print_charges(s);
+  printf("%llu copies of each expert, %.2f GB of DRAM, %s; predicted %.1f us, shown %.1f; loading %.1f s\n",
+         (unsigned long long)s->copies, 1e-9 * (double)s->dram_bytes, sums[s->partials],
+         microseconds(s->predicted), microseconds(s->sides + s->distribute + s->hand_over + s->reduce),
+         loading);
+}
+
 // Runs one layer on the C model and prints host seconds, modelled times and the rate beside sgemm.
 static void run(const struct bench *b) {
   const struct duplex_device_options options = {.stacks = (unsigned)b->stacks,
                                                 .stack = {.backend = {.channels = DUPLEX_CHANNELS}},
-                                                .threads = (unsigned)b->threads};
+                                                .threads = (unsigned)b->threads,
+                                                .copies = (unsigned)b->copies,
+                                                .partials = (enum duplex_partials)b->partials,
+                                                .expected_pairs = b->tokens * b->top_k};
   struct duplex_device *device;
   struct duplex_moe_stats stats;
   char text[256];
   if (duplex_device_open("cmodel", &options, &device, text, sizeof text))
     fprintf(stderr, "moe_bench: %s\n", text), exit(1);
-  struct duplex_moe *moe = load(device, b);
+  double loading;
+  struct duplex_moe *moe = load(device, b, &loading);
   struct duplex_random random;
   duplex_random_seed(&random, 1, 2);
   duplex_f16 *x = draw(&random, b->tokens * b->hidden, 1);
@@ -122,11 +148,7 @@ static void run(const struct bench *b) {
   const double taken = seconds(CLOCK_MONOTONIC) - begin;
   const double processor = seconds(CLOCK_PROCESS_CPUTIME_ID) - processor_begin;
   duplex_device_last_stats(device, &stats);
-  for (unsigned i = 0; i < DUPLEX_PHASES; i++)
-    printf("phase %u: Logic-PIM %.1f us, xPU reads %.1f us, its estimate %.1f us\n", i,
-           (double)stats.logic_pim[i] / 650, (double)stats.xpu_reads[i] / 650,
-           (double)stats.xpu_estimate[i] / 650);
-  print_charges(&stats);
+  print_layer(&stats, loading);
   duplex_device_close(device);
   free(x), free(y);
   const double macs = (double)stats.pairs * 3 * (double)b->hidden * (double)b->inner;
@@ -142,9 +164,10 @@ static void run(const struct bench *b) {
 }
 
 int main(int argc, char **argv) {
-  struct bench b = {32, 8, 4096, 14336, 2, 5, 2};
-  size_t *const numbers[] = {&b.tokens, &b.experts, &b.hidden, &b.inner, &b.top_k, &b.stacks, &b.threads};
-  for (int i = 1; i < argc && i <= 7; i++) *numbers[i - 1] = strtoull(argv[i], NULL, 10);
+  struct bench b = {32, 8, 4096, 14336, 2, 5, 2, 0, DUPLEX_PARTIALS_ACC};
+  size_t *const numbers[] = {&b.tokens, &b.experts, &b.hidden, &b.inner,   &b.top_k,
+                             &b.stacks, &b.threads, &b.copies, &b.partials};
+  for (int i = 1; i < argc && i <= 9; i++) *numbers[i - 1] = strtoull(argv[i], NULL, 10);
   run(&b);
   return 0;
 }

@@ -17,17 +17,16 @@
 
 enum { EXPERTS = 5, INNER = 192, CHANNELS = 2 };
 
-// Clocks of a job of so many experts with as many tokens each, striped over the first bundles.
-static uint64_t clocks_of(const struct schedule_shape *shape, unsigned bundles, unsigned experts,
-                          uint32_t tokens) {
-  const struct duplex_stack_options options = {.backend = {.channels = CHANNELS, .threads = 1}};
-  const struct duplex_layer_options layer_options = {
-      .experts = EXPERTS,
-      .hidden = shape->hidden,
-      .gated = true,
-      .up_exponents = shape->exponents,
-      .down_exponents = shape->exponents,
-      .piece = {{.bundles = (1u << bundles) - 1, .parts = 1, .inner = {INNER}}}};
+// Clocks of a job of so many experts with as many tokens each, which all have that cut of this piece.
+static uint64_t clocks_of(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
+                          unsigned cut, unsigned experts, uint32_t tokens) {
+  const struct duplex_stack_options options = {.backend = {.channels = shape->channels, .threads = 1}};
+  const struct duplex_layer_options layer_options = {.experts = EXPERTS,
+                                                     .hidden = shape->hidden,
+                                                     .gated = true,
+                                                     .up_exponents = shape->exponents,
+                                                     .down_exponents = shape->exponents,
+                                                     .piece = {*piece}};
   uint8_t cuts[EXPERTS] = {0};
   uint32_t counts[EXPERTS] = {0};
   duplex_f16 *x = calloc((size_t)EXPERTS * tokens * shape->hidden, sizeof *x);
@@ -41,11 +40,11 @@ static uint64_t clocks_of(const struct schedule_shape *shape, unsigned bundles, 
   assert_int_equal(duplex_stack_open_layer(stack, &layer_options, &layer), 0);
   for (unsigned e = 0; e < experts; e++) {
     assert_int_equal(duplex_layer_reserve(layer, e, 0), 0);
-    cuts[e] = 1;
+    cuts[e] = (uint8_t)cut;
     counts[e] = tokens;
   }
   const struct duplex_layer_work work = {
-      .bundles = (1u << bundles) - 1, .cuts = cuts, .counts = counts, .x = x, .format = DUPLEX_ACC};
+      .bundles = piece->bundles, .cuts = cuts, .counts = counts, .x = x, .format = DUPLEX_ACC};
   assert_int_equal(duplex_layer_start(layer, &work, &job), 0);
   assert_int_equal(duplex_stack_wait(job, UINT64_MAX, y), 0);
   duplex_stack_last_stats(stack, &stats);
@@ -70,6 +69,17 @@ static void check_costs(const struct schedule_shape *shape, const struct schedul
   assert_true(costs->given && costs->taken && costs->first_tokens && costs->first_sums[SCHEDULE_EXACT]);
 }
 
+// Jobs with that cut add what the table tells of an expert, within 2%.
+static void check_jobs(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
+                       unsigned cut, uint32_t tokens, double of_expert) {
+  const double told = of_expert * (EXPERTS - 1);
+  const double shown =
+      (double)(clocks_of(shape, piece, cut, EXPERTS, tokens) - clocks_of(shape, piece, cut, 1, tokens));
+  printf("bundles 0x%x, cut %u, %u tokens: told %.0f, shown %.0f, %+.2f%%\n", piece->bundles, cut, tokens,
+         told, shown, 100 * (shown / told - 1));
+  assert_true(shown <= 1.02 * told && shown >= 0.98 * told);
+}
+
 static void check_striped(const struct schedule_shape *shape, unsigned most_bundles) {
   static const uint32_t tokens[] = {1, 2, 4, 8, 9, 16, 32};
   struct schedule_placement placement;
@@ -85,16 +95,13 @@ static void check_striped(const struct schedule_shape *shape, unsigned most_bund
   const unsigned what = most_bundles > 2 ? MEASURE_ALL & ~MEASURE_PIECES : MEASURE_SPACES;
   if (device_measure(STAGE_EXPERTS, &options, xpu, what, times, text, sizeof text)) fail_msg("%s", text);
   assert_true(schedule_valid(times));
-  for (unsigned bundles = 1; bundles <= most_bundles; bundles++)
-    for (unsigned i = 0; i < sizeof tokens / sizeof *tokens; i++) {
-      const double told = (double)times->rows[schedule_groups(tokens[i])].striped[bundles - 1] *
-                          times->clocks_per_unit * (EXPERTS - 1);
-      const double shown =
-          (double)(clocks_of(shape, bundles, EXPERTS, tokens[i]) - clocks_of(shape, bundles, 1, tokens[i]));
-      printf("%u bundles, %u tokens: told %.0f, shown %.0f, %+.2f%%\n", bundles, tokens[i], told, shown,
-             100 * (shown / told - 1));
-      assert_true(shown <= 1.02 * told && shown >= 0.98 * told);
-    }
+  for (unsigned bundles = 1; bundles <= most_bundles; bundles++) {
+    const struct duplex_layer_piece whole = {.bundles = (1u << bundles) - 1, .parts = 1, .inner = {INNER}};
+    for (unsigned i = 0; i < sizeof tokens / sizeof *tokens; i++)
+      check_jobs(
+          shape, &whole, 1, tokens[i],
+          (double)times->rows[schedule_groups(tokens[i])].striped[bundles - 1] * times->clocks_per_unit);
+  }
   check_costs(shape, &times->costs[most_bundles > 2 ? SCHEDULE_OF_STRIPES : SCHEDULE_OF_BUNDLE]);
   xpu->ops->close(xpu);
   free(times);
@@ -120,12 +127,12 @@ static void test_exponents(void **state) {
   check_striped(&shape, 1);
 }
 
-// A table of two experts on one channel, measured in these parts.
+// A table measured in these parts.
 static struct schedule_times *measure(struct schedule_shape shape, unsigned what) {
   struct schedule_placement placement;
   struct schedule_times *times = malloc(sizeof *times);
   const struct duplex_stack_options options = {0};
-  const struct duplex_xpu_options xpu_options = {.channels = 1};
+  const struct duplex_xpu_options xpu_options = {.channels = shape.channels};
   struct duplex_xpu *xpu;
   char text[256] = "";
   assert_non_null(times);
@@ -145,8 +152,8 @@ static void test_room(void **state) {
     struct schedule_shape shape;
     unsigned what;
     double most;
-  } cases[] = {{{2048, 2048, 2, 1, 1, 1, 0}, MEASURE_BOUND, 1.1},
-               {{16384, 16384, 2, 1, 1, 0, 0}, MEASURE_BOUND, 1}};
+  } cases[] = {{{2048, 2048, 2, 1, 1, 1, 0, 0}, MEASURE_BOUND, 1.1},
+               {{16384, 16384, 2, 1, 1, 0, 0, 0}, MEASURE_BOUND, 1}};
   (void)state;
   for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
     const struct schedule_shape *shape = &cases[i].shape;
@@ -162,8 +169,35 @@ static void test_room(void **state) {
   }
 }
 
+// With two copies Logic-PIM streams the piece from three bundles, cut by cut as jobs show, and the xPU reads
+// from one, as fast as from four.
+static void test_copies(void **state) {
+  static const struct schedule_shape shape = {.hidden = 512,
+                                              .inner = INNER,
+                                              .experts = EXPERTS,
+                                              .stacks = 1,
+                                              .channels = CHANNELS,
+                                              .gated = 1,
+                                              .replicated = 1};
+  static const uint32_t tokens[] = {1, 9, 32};
+  struct schedule_times *times = measure(shape, MEASURE_PIECES | MEASURE_BOUND);
+  struct duplex_layer_piece piece = {.bundles = SCHEDULE_COPIED_BUNDLES, .parts = times->placement.parts[0]};
+  (void)state;
+  assert_int_equal(times->placement.layout, SCHEDULE_REPLICATED);
+  for (unsigned part = 0; part < piece.parts; part++) piece.inner[part] = times->placement.width[0][part];
+  for (unsigned i = 0; i < sizeof tokens / sizeof *tokens; i++) {
+    const struct schedule_row *row = &times->rows[schedule_groups(tokens[i])];
+    for (unsigned cut = 1; cut <= piece.parts; cut++)
+      check_jobs(&shape, &piece, cut, tokens[i], (double)row->pim[0][cut] * times->clocks_per_unit);
+    assert_in_range(row->xpu[0][0], 0.98 * row->whole, 1.02 * row->whole);
+    assert_int_equal(row->pim[1][0] + row->xpu[1][0], 0);
+  }
+  check_costs(&shape, &times->costs[SCHEDULE_OF_PIECE]);
+  free(times);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_striped), cmocka_unit_test(test_exponents),
-                                     cmocka_unit_test(test_room)};
+                                     cmocka_unit_test(test_room), cmocka_unit_test(test_copies)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,7 @@ static struct duplex_device_options draw_device(struct duplex_random *random,
   if (duplex_random_below(random, 2)) options.policy = DUPLEX_POLICY_BEST;
   options.stack.strict = duplex_random_below(random, 2);
   if (duplex_random_below(random, 4) == 0) options.stack.riscv = riscv;
+  options.copies = options.policy == DUPLEX_POLICY_BEST ? 1 + (unsigned)duplex_random_below(random, 2) : 0;
   return options;
 }
 
@@ -59,7 +60,7 @@ static void test_charges(void **state) {
   for (unsigned i = 0; i < 64 * 64; i++) ones[i] = one;
   const struct moe_case c = {.shape = {1, 64, 64},
                              .weights = {.router = ones, .up = ones, .down = ones},
-                             .routing = {1, 0, false},
+                             .routing = {.top_k = 1},
                              .x = ones,
                              .tokens = 3};
   const struct duplex_device_options options = {
@@ -90,10 +91,11 @@ static void check_bits(const duplex_f16 *y, const duplex_f16 *expected, size_t c
   for (size_t k = 0; k < count; k++)
     if (y[k] != expected[k])
       fail_msg(
-          "DUPLEX_SEED=%llu, layer %llu on %u stacks of %u channels, policy %d, partial sums %d: y[%zu] "
-          "is %04x, expected %04x",
+          "DUPLEX_SEED=%llu, layer %llu on %u stacks of %u channels, policy %d, partial sums %d, %u copies: "
+          "y[%zu] is %04x, expected %04x",
           (unsigned long long)environment_seed(), (unsigned long long)number, options->stacks,
-          options->stack.backend.channels, options->policy, options->partials, k, y[k], expected[k]);
+          options->stack.backend.channels, options->policy, options->partials, options->copies, k, y[k],
+          expected[k]);
 }
 
 // Rounded partial sums, of scaled rows too, are the exact ones where there is one part: of the xPU, or of one
@@ -167,9 +169,9 @@ static void test_random_layers(void **state) {
   if (!only && layers > LAYERS_LEAST) assert_true(shared > layers / 4);  // else nothing was cut
 }
 
-// Clocks of a layer of alike tokens of zeros, as predicted; *taken: how its sums came together.
+// Clocks of a layer of alike tokens of zeros, as predicted, with the decision; of it the way that it had.
 static uint64_t predict(const struct duplex_moe_shape *shape, size_t tokens, enum duplex_partials wanted,
-                        enum duplex_partials *taken) {
+                        unsigned copies, struct duplex_moe_stats *stats) {
   const size_t matrix = shape->experts * shape->inner * shape->hidden;
   duplex_f16 *zeros = calloc(matrix + tokens * shape->hidden, sizeof *zeros);
   duplex_f16 *y = malloc(tokens * shape->hidden * sizeof *y);
@@ -183,37 +185,90 @@ static uint64_t predict(const struct duplex_moe_shape *shape, size_t tokens, enu
                                                 .stack = {.backend = {.channels = 1}},
                                                 .partials = wanted,
                                                 .threads = 1,
-                                                .expected_pairs = tokens * shape->experts};
-  struct duplex_moe_stats stats;
-  run_layer(&c, "cmodel", &options, y, &stats);
+                                                .expected_pairs = tokens * shape->experts,
+                                                .copies = copies};
+  run_layer(&c, "cmodel", &options, y, stats);
   free(zeros);
   free(y);
-  *taken = stats.partials;
-  return stats.predicted + stats.launch;
+  return stats->predicted + stats->decide + stats->launch;
 }
 
-// AUTO has what is predicted to take less: h of small experts of many columns, the sums of few large ones.
-// All experts have all tokens, as it expects.
+// AUTO has what is predicted to take less: h of small experts of many columns, the sums of few large ones;
+// one copy or two. All experts have all tokens, as it expects.
 static void test_choice(void **state) {
-  static const struct duplex_moe_shape shapes[] = {{3, 512, 64}, {1, 64, 512}};
-  static const size_t tokens[] = {8, 48};
-  static const enum duplex_partials expected[] = {DUPLEX_PARTIALS_GATHERED, DUPLEX_PARTIALS_ACC};
+  static const struct duplex_moe_shape shapes[] = {{3, 512, 64}, {1, 64, 512}, {1, 64, 64}};
+  static const size_t tokens[] = {8, 48, 8};
+  static const enum duplex_partials expected[] = {DUPLEX_PARTIALS_GATHERED, DUPLEX_PARTIALS_ACC,
+                                                  DUPLEX_PARTIALS_ACC};
+  static const enum duplex_partials ways[] = {DUPLEX_PARTIALS_ACC, DUPLEX_PARTIALS_GATHERED};
+  unsigned with_copies = 0;
   (void)state;
-  for (unsigned i = 0; i < 2; i++) {
-    enum duplex_partials taken;
-    const uint64_t sums = predict(&shapes[i], tokens[i], DUPLEX_PARTIALS_ACC, &taken);
-    assert_int_equal(taken, DUPLEX_PARTIALS_ACC);
-    const uint64_t gathered = predict(&shapes[i], tokens[i], DUPLEX_PARTIALS_GATHERED, &taken);
-    assert_int_equal(taken, DUPLEX_PARTIALS_GATHERED);
-    const uint64_t least = predict(&shapes[i], tokens[i], DUPLEX_PARTIALS_AUTO, &taken);
-    assert_int_equal(taken, expected[i]);
-    assert_true(least == (sums < gathered ? sums : gathered));
+  for (unsigned i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+    struct duplex_moe_stats stats;
+    uint64_t least = UINT64_MAX;
+    uint64_t copies = 0;
+    for (unsigned way = 0; way < 4; way++) {
+      const uint64_t clocks = predict(&shapes[i], tokens[i], ways[way / 2], 1 + way % 2, &stats);
+      assert_int_equal(stats.partials, ways[way / 2]);
+      printf("%zu x %zu x %zu, partial sums %d, %llu copies: %llu\n", shapes[i].experts, shapes[i].hidden,
+             shapes[i].inner, (int)stats.partials, (unsigned long long)stats.copies,
+             (unsigned long long)clocks);
+      if (clocks < least) {
+        least = clocks;
+        copies = stats.copies;
+      }
+    }
+    const uint64_t chosen = predict(&shapes[i], tokens[i], DUPLEX_PARTIALS_AUTO, 0, &stats);
+    assert_int_equal(stats.partials, expected[i]);
+    assert_int_equal(stats.copies, copies);
+    assert_true(chosen == least);
+    with_copies += copies > 1;
   }
+  assert_int_equal(with_copies, 2);  // of slices that are not cut the schedule makes no copies
+}
+
+// Layers of copies are decided by the firmware, if it runs on the controller: the same bits, and the decision
+// is part of the job. Others of small experts are decided by the host.
+static void test_firmware(void **state) {
+  static const struct duplex_moe_shape shape = {4, 64, 64};
+  struct duplex_random random;
+  struct duplex_riscv_options riscv = {0};
+  const size_t matrix = shape.experts * shape.inner * shape.hidden;
+  enum { TOKENS = 6 };
+  duplex_f16 expected[TOKENS * 64];
+  duplex_f16 y[TOKENS * 64];
+  (void)state;
+  duplex_random_seed(&random, environment_seed(), 3000);
+  struct moe_case c = {.shape = shape,
+                       .weights = {.router = draw(&random, shape.experts * shape.hidden, 0.3, false),
+                                   .gate = draw(&random, matrix, 0.2, false),
+                                   .up = draw(&random, matrix, 0.2, false),
+                                   .down = draw(&random, matrix, 0.2, false)},
+                       .routing = {.top_k = 2},
+                       .x = draw(&random, TOKENS * shape.hidden, 1, false),
+                       .tokens = TOKENS};
+  oracle_moe(&c, expected);
+  for (unsigned i = 0; i < 4; i++) {
+    const bool on_controller = i % 2;
+    const struct duplex_device_options options = {
+        .stacks = 2,
+        .stack = {.backend = {.channels = 1}, .riscv = on_controller ? &riscv : NULL},
+        .threads = 2,
+        .copies = 1 + i / 2};
+    struct duplex_moe_stats s;
+    run_layer(&c, "cmodel", &options, y, &s);
+    check_bits(y, expected, TOKENS * shape.hidden, 3000, &options);
+    assert_int_equal(s.copies, options.copies);
+    assert_true((s.firmware_instructions > 0) == on_controller);
+    assert_true((s.decide == 0) == (on_controller && s.copies > 1));
+  }
+  free_case(&c);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_charges), cmocka_unit_test(test_rounded_partials),
-                                     cmocka_unit_test(test_choice), cmocka_unit_test(test_random_layers)};
+                                     cmocka_unit_test(test_choice), cmocka_unit_test(test_firmware),
+                                     cmocka_unit_test(test_random_layers)};
   printf("seed %llu\n", (unsigned long long)environment_seed());
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,8 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "duplex/device.h"
+#include "device/device.h"
+#include "duplex/layer.h"
 
 // Small experts of many row sets: 256 of them take an eighth of a channel.
 enum { EXPERTS = 256, HIDDEN = 1, INNER = 512, LAYERS_MOST = 16 };
@@ -24,7 +25,7 @@ static const struct duplex_moe_routing routing = {.top_k = 2};
 
 static struct duplex_device *open_device(void) {
   const struct duplex_device_options options = {
-      .stacks = 1, .stack = {.backend = {.channels = 1}}, .threads = 1};
+      .stacks = 1, .stack = {.backend = {.channels = 1}}, .threads = 1, .copies = 1};
   struct duplex_device *device;
   char text[256];
   if (duplex_device_open("cmodel", &options, &device, text, sizeof text)) fail_msg("%s", text);
@@ -40,12 +41,15 @@ static void test_open(void **state) {
   static const struct {
     struct duplex_device_options options;
     const char *said;
-  } cases[] = {{{.stacks = 9}, "9 stacks: expected 1 to 8"},
-               {{.policy = (enum duplex_policy)4}, "policy 4"},
-               {{.partials = (enum duplex_partials)4}, "partial sums 4"},
-               {{.stack = {.bundles = 3}}, "bundles and the xPU's traffic"},
-               {{.stack = {.measure_overhead = 1}}, "the overhead of firmware"},
-               {{.stack = {.backend = {.channels = 33}}}, "33"}};
+  } cases[] = {
+      {{.stacks = 9}, "9 stacks: expected 1 to 8"},
+      {{.policy = (enum duplex_policy)4}, "policy 4"},
+      {{.partials = (enum duplex_partials)4}, "partial sums 4"},
+      {{.copies = 3}, "3 copies of each expert: expected 1, 2, or 0"},
+      {{.copies = 2, .policy = DUPLEX_POLICY_PAPER}, "2 copies of each expert with policy 1: expected best"},
+      {{.stack = {.bundles = 3}}, "bundles and the xPU's traffic"},
+      {{.stack = {.measure_overhead = 1}}, "the overhead of firmware"},
+      {{.stack = {.backend = {.channels = 33}}}, "33"}};
   (void)state;
   for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct duplex_device *device = (struct duplex_device *)zeros;
@@ -140,8 +144,81 @@ static void test_full(void **state) {
   duplex_device_close(device);
 }
 
+// What a device is told of copies. One device is told in turn, so that its tables are measured once.
+struct copying {
+  unsigned copies;
+  size_t layers, pairs;
+};
+
+static void set_copying(struct duplex_device *device, const struct copying *wanted) {
+  device->options.expected_pairs = 32 * 8;
+  device->options.copies = wanted->copies;
+  device->options.moe_layers = wanted->layers;
+  device->options.most_pairs = wanted->pairs;
+}
+
+// A layer of which the schedule makes two copies.
+static int load_large(struct duplex_device *device, struct duplex_moe **moe) {
+  static const struct duplex_moe_shape large = {32, 128, 512};
+  static duplex_f16 weight[32 * 128 * 512];
+  const struct duplex_moe_weights all = {.router = weight, .gate = weight, .up = weight, .down = weight};
+  return duplex_device_load_moe(device, &large, &all, relu(), moe);
+}
+
+// Copies of a layer, by its statistics.
+static uint64_t copies_of(struct duplex_device *device, const struct duplex_moe *moe) {
+  static const struct duplex_moe_routing one = {.top_k = 1};
+  struct duplex_moe_stats stats;
+  duplex_f16 y[128];
+  assert_int_equal(duplex_device_moe(device, moe, &one, zeros, 1, y), 0);
+  duplex_device_last_stats(device, &stats);
+  assert_true(stats.dram_bytes >= stats.copies * 3 * 2 * 32 * 128 * 512);
+  return stats.copies;
+}
+
+// All but some row sets of bundle 3 are taken, without weights.
+static void fill_bundle(struct duplex_device *device) {
+  const struct duplex_layer_options options = {
+      .experts = 15, .hidden = 4096, .piece = {{.bundles = 8, .parts = 1, .inner = {512}}}};
+  struct duplex_layer *layer;
+  assert_int_equal(duplex_stack_open_layer(duplex_device_stack(device, 0), &options, &layer), 0);
+  for (unsigned e = 0; e < options.experts; e++) assert_int_equal(duplex_layer_reserve(layer, e, 0), 0);
+}
+
+// Copies that were asked for and do not fit: the bundle that is full is told. AUTO has one then.
+static void check_full(struct duplex_device *device) {
+  static const struct copying wanted[] = {{2, 0, 0}, {0, 0, 0}};
+  struct duplex_moe *moe;
+  fill_bundle(device);
+  set_copying(device, &wanted[0]);
+  assert_int_equal(load_large(device, &moe), DUPLEX_ERROR_OUT_OF_SPACE);
+  assert_said(device, "in bundles 0x8 of the stack's DRAM");
+  set_copying(device, &wanted[1]);
+  assert_int_equal(load_large(device, &moe), 0);
+  assert_int_equal(copies_of(device, moe), 1);
+}
+
+// AUTO leaves room for layers to come, and for x and sums.
+static void test_copies(void **state) {
+  static const struct {
+    struct copying wanted;
+    unsigned had;
+  } cases[] = {{{2, 1, 1}, 2}, {{0, 2, 1}, 2}, {{0, 20, 1}, 1}, {{0, 1, 1000000}, 1}};
+  struct duplex_device *device = open_device();
+  (void)state;
+  for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct duplex_moe *moe;
+    set_copying(device, &cases[i].wanted);
+    assert_int_equal(load_large(device, &moe), 0);
+    assert_int_equal(copies_of(device, moe), cases[i].had);
+    assert_int_equal(duplex_device_release_moe(device, moe), 0);
+  }
+  check_full(device);
+  duplex_device_close(device);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_open), cmocka_unit_test(test_load),
-                                     cmocka_unit_test(test_full)};
+                                     cmocka_unit_test(test_full), cmocka_unit_test(test_copies)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,8 @@ static void check_layer(uint64_t number) {
       .stack = {.backend = {.channels = 2}},
       .policy = number % 4 ? DUPLEX_POLICY_BEST : DUPLEX_POLICY_PAPER,
       .partials = number % 2 ? DUPLEX_PARTIALS_ACC : DUPLEX_PARTIALS_GATHERED,
-      .threads = 2};
+      .threads = 2,
+      .copies = number % 4 ? 1 + (number % 4 < 3) : 0};
   struct duplex_moe_stats rtl;
   struct duplex_moe_stats model;
   run_layer(&c, "rtl", &options, y, &rtl);
@@ -38,6 +39,8 @@ static void check_layer(uint64_t number) {
   run_layer(&c, "cmodel", &options, y, &model);
   assert_memory_equal(y, expected, bytes);
   assert_memory_equal(&rtl, &model, sizeof rtl);
+  printf("layer %llu: partial sums %d, %llu copies, %llu clocks\n", (unsigned long long)number,
+         (int)rtl.partials, (unsigned long long)rtl.copies, (unsigned long long)rtl.cycles);
   free(expected);
   free(y);
   free_case(&c);

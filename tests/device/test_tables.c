@@ -21,7 +21,7 @@ enum { EXPERTS = 2, HIDDEN = 64, INNER = 96, TOKENS = 5 };
 
 static const struct duplex_moe_form form = {.shape = {EXPERTS, HIDDEN, INNER}, .gated = true};
 static const struct duplex_device_options options = {
-    .stacks = 1, .stack = {.backend = {.channels = 1}}, .threads = 1};
+    .stacks = 1, .stack = {.backend = {.channels = 1}}, .threads = 1, .copies = 1};
 static char path[] = P_tmpdir "/duplex_tables_XXXXXX";
 
 static struct duplex_device *open_device(const struct duplex_device_options *of) {
@@ -147,6 +147,30 @@ static void test_of_another(void **state) {
   duplex_device_close(device);
 }
 
+// A file with the table of two copies: a device that may have them has as many copies as its file is of; one
+// that may not refuses it.
+static void test_copies(void **state) {
+  struct duplex_device_options other = options;
+  (void)state;
+  for (unsigned copies = 1; copies <= 2; copies++) {
+    other.copies = copies;
+    struct duplex_device *device = open_device(&other);
+    assert_int_equal(run(device).copies, copies);
+    assert_int_equal(duplex_device_save_table(device, &form, path), 0);
+    duplex_device_close(device);
+    other.copies = 0;
+    device = open_device(&other);
+    assert_int_equal(duplex_device_load_table(device, &form, path), 0);
+    assert_int_equal(run(device).copies, copies);
+    duplex_device_close(device);
+    other.copies = 3 - copies;
+    device = open_device(&other);
+    assert_refused(device, &form, DUPLEX_ERROR_FORMAT,
+                   copies > 1 ? "replicated 1, expected 0" : "replicated 0, expected 1");
+    duplex_device_close(device);
+  }
+}
+
 // Times of the xPU from a file: hand-worked, 8 tokens or fewer take (3 us - 1 us + 2 us - 1 us) * 160 on one
 // channel. The decision heeds them, and a table that was measured without them is refused.
 static void test_xpu_times(void **state) {
@@ -191,9 +215,9 @@ static void test_damaged(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_parts), cmocka_unit_test(test_used),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_parts),      cmocka_unit_test(test_used),
                                      cmocka_unit_test(test_of_another), cmocka_unit_test(test_xpu_times),
-                                     cmocka_unit_test(test_damaged)};
+                                     cmocka_unit_test(test_copies),     cmocka_unit_test(test_damaged)};
   const int descriptor = mkstemp(path);
   if (descriptor < 0) return 1;
   close(descriptor);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What layers of known models are predicted to take with exact partial sums and with h gathered, by measured
-// tables of time: a figure for docs/device.md.
-// usage: ways [MODEL] (mixtral, qwen3, deepseek or all) [STACKS] (5) [CHANNELS] (32)
+// What layers of known models are predicted to take with exact partial sums and with h gathered, with one
+// copy of each expert and with two, by measured tables of time: a figure for docs/device.md. usage: ways
+// [MODEL] (mixtral, qwen3, deepseek or all) [STACKS] (5) [CHANNELS] (32)
 //
 // Tokens choose their experts at random. Every model has all its experts on the device.
 #include <stdio.h>
@@ -35,38 +35,43 @@ static void draw(const struct model *model, unsigned tokens, struct duplex_rando
   }
 }
 
-// Predicted clocks of the layer in one way; 0: it failed.
-static uint64_t predict(struct duplex_device *device, const struct model *model,
-                        enum duplex_partials partials, uint16_t *counts) {
+// Predicted clocks of the layer in one way, and those by formulas; 0: it failed.
+static uint64_t predict(struct duplex_device *device, const struct model *model, struct moe_way way,
+                        uint16_t *counts, uint64_t *formulas) {
   const struct duplex_moe_form form = {.shape = model->shape, .gated = true};
-  struct duplex_moe *moe = calloc(1, sizeof *moe);
+  struct duplex_moe *moe = moe_new(device, &form);
   uint64_t clocks = 0;
-  *moe = (struct duplex_moe){.device = device,
-                             .shape = model->shape,
-                             .gated = true,
-                             .work = aligned_alloc(16, (sizeof *moe->work + 15) / 16 * 16)};
-  if (moe_place(moe, &form, partials)) {
+  *formulas = 0;
+  if (!moe) return 0;
+  if (!moe_lay_out(moe, &form, way) && !moe_use_formulas(moe)) *formulas = moe_predict(moe, counts);
+  if (moe_place(moe, &form, way)) {
     fprintf(stderr, "ways: %s\n", duplex_device_last_error(device));
   } else {
     clocks = moe_predict(moe, counts);
   }
-  free(moe->work);
-  free(moe);
+  moe_free(moe);
   return clocks;
 }
 
 static bool compare(struct duplex_device *device, const struct model *model) {
   static const unsigned tokens[] = {1, 8, 32, 64, 128, 256, 512};
+  static const enum duplex_partials partials[] = {DUPLEX_PARTIALS_ACC, DUPLEX_PARTIALS_GATHERED};
+  static const char *const names[] = {"exact sums", "h gathered"};
   struct duplex_random random;
   uint16_t counts[DUPLEX_EXPERTS_MOST];
   duplex_random_seed(&random, 14, 0);
   for (unsigned i = 0; i < sizeof tokens / sizeof *tokens; i++) {
     draw(model, tokens[i], &random, counts);
-    const uint64_t sums = predict(device, model, DUPLEX_PARTIALS_ACC, counts);
-    const uint64_t h = predict(device, model, DUPLEX_PARTIALS_GATHERED, counts);
-    if (!sums || !h) return false;
-    printf("%-8s %3u tokens: exact sums %7llu clocks, h gathered %7llu, %+.1f%%\n", model->name, tokens[i],
-           (unsigned long long)sums, (unsigned long long)h, 100 * ((double)h / (double)sums - 1));
+    for (unsigned way = 0; way < 4; way++) {
+      uint64_t formulas;
+      const uint64_t clocks =
+          predict(device, model, (struct moe_way){partials[way % 2], 1 + way / 2}, counts, &formulas);
+      if (!clocks) return false;
+      printf("%-8s %3u tokens, %u cop%s, %s: %7llu clocks, by formulas %+.1f%%\n", model->name, tokens[i],
+             1 + way / 2, way / 2 ? "ies" : "y", names[way % 2], (unsigned long long)clocks,
+             100 * ((double)formulas / (double)clocks - 1));
+      fflush(stdout);
+    }
   }
   return true;
 }

@@ -190,7 +190,8 @@ class Devices(unittest.TestCase):
                 self.assertIs(device.moe(layer, x, score="sigmoid", renormalise=True, out=y), y)
                 np.testing.assert_array_equal(y, np.load(f"{folder}/y.npy"))
                 stats = device.stats()
-                for ours, theirs in (("cycles", "cycles"), ("bound", "bound_cycles"), ("predicted", "predicted_cycles"), ("pairs", "pairs")):
+                for ours, theirs in (("cycles", "cycles"), ("bound", "bound_cycles"), ("predicted", "predicted_cycles"), ("pairs", "pairs"),
+                                     ("copies", "copies"), ("dram_bytes", "dram_bytes")):
                     self.assertEqual(stats[ours], told[theirs])
                 self.assertEqual(stats["logic_pim"], [phase["logic_pim_cycles"] for phase in told["phases"]])
                 self.assertEqual(stats["commands"]["rd"], told["dram_commands"]["rd"])
@@ -209,10 +210,21 @@ class Devices(unittest.TestCase):
             with self.assertRaisesRegex(ValueError, "the device is closed"):
                 device.stats()
 
+    def test_copies(self):
+        """One copy of each expert and two: the same bits, and more DRAM."""
+        w, x, seen = self.layer(4, 64, 64), integers(self.random, 5, 64), {}
+        for copies in 1, 2:
+            with duplex.Device(stacks=2, channels=1, copies=copies, moe_layers=1, most_pairs=10) as device:
+                y = device.moe(device.load_moe(**w, act="relu"), x)
+                self.assertEqual(device.stats()["copies"], copies)
+                seen[copies] = y.tobytes(), device.stats()["dram_bytes"]
+        self.assertEqual(seen[1][0], seen[2][0])
+        self.assertGreater(seen[2][1], 1.9 * seen[1][1])
+
     def test_errors(self):
         w = self.layer(2, 64, 8)
         for given, said in (({"stacks": 0}, "stacks: 0, expected 1 to 8"), ({"stacks": 9}, "stacks: 9"), ({"policy": "fast"}, "policy: 'fast'"),
-                            ({"partials": 1}, "partials: 1"), ({"stacks": True}, "stacks: True"), ({"xpu_times": 5}, "xpu_times: 5"),
+                            ({"partials": 1}, "partials: 1"), ({"copies": 3}, "copies: 3, expected 0 to 2"), ({"stacks": True}, "stacks: True"), ({"xpu_times": 5}, "xpu_times: 5"),
                             ({"xpu_times": "/nowhere/k.csv"}, "/nowhere/k.csv: cannot be read"),
                             ({"stacks": 2, "command_file": "/dev/null"}, "expected one stack")):
             with self.subTest(**given), self.assertRaisesRegex((ValueError, TypeError, duplex.Error), said):
