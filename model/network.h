@@ -112,6 +112,10 @@ struct network_statistics {
 void network_statistics_add(struct network_statistics *sum, const struct network_statistics *step);
 const struct network_statistics *network_last_statistics(const struct network *network);
 
+// K and V that decode attention streams at most, in bytes per second: a column of 256 bytes in two clocks
+// from every channel.
+double network_stream_rate(const struct network *network);
+
 const struct model_config *network_config(const struct network *network);
 struct duplex_device *network_device(struct network *network);
 

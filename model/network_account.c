@@ -28,6 +28,11 @@ void network_wait(struct network *network, double seconds) {
   network->ticks += (uint64_t)(seconds * PICOSECONDS_OF_SECOND) * TICKS_OF_PICOSECOND;
 }
 
+double network_stream_rate(const struct network *network) {
+  const double bytes_of_clock = DUPLEX_COLUMN_BYTES / 2.0;
+  return network->channels * bytes_of_clock * PICOSECONDS_OF_SECOND * TICKS_OF_PICOSECOND / TICKS_OF_CLOCK;
+}
+
 void account_begin_step(struct network *network) {
   const uint64_t overflows = network->statistics.overflows;
   network->ticks += ticks_of_step(network);
@@ -119,16 +124,45 @@ void account_moe(struct network *network, const struct duplex_moe_stats *stats) 
   add_commands(statistics, &stats->commands);
 }
 
-void account_attention(struct network *network, size_t decoded) {
+// Of the device's count for heads as the stacks have them: without zeros behind a head's values, heads of
+// zeros, and the position of the sink.
+static uint64_t useful_macs(const struct network *network, uint64_t counted, uint64_t pinned) {
+  const struct model_config *config = network->config;
+  const uint64_t positions = counted / (2 * (uint64_t)network->q_heads * network->head_size) - pinned;
+  return positions * config->heads * (config->head_size + config->value_size);
+}
+
+int account_experts(struct network *network, const uint16_t *counts, size_t tokens) {
+  const struct model_config *config = network->config;
+  const uint64_t bytes = tokens * config->hidden * sizeof(duplex_f16);  // what it gives, as on a device
+  const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_ELEMENTS, .elements = {.bytes = bytes}};
+  const uint64_t begin = account_clock(network);
   struct network_statistics *statistics = &network->statistics;
+  uint64_t picoseconds;
+  const int error = network->xpu->ops->estimate(network->xpu, &work, &picoseconds);
+  if (error) return error;
+  for (unsigned expert = 0; expert < config->experts; expert++)
+    statistics->xpu_experts += counts[expert] != 0;
+  statistics->moe_layers++;
+  statistics->times.xpu_ps += picoseconds;
+  statistics->xpu_macs += (uint64_t)tokens * config->chosen * config->hidden;
+  statistics->xpu_bytes += bytes;
+  account_event(network, "combine", 0, begin);
+  return DUPLEX_OK;
+}
+
+void account_attention(struct network *network, const struct seen_positions *seen) {
+  struct network_statistics *statistics = &network->statistics;
+  const struct model_config *config = network->config;
   struct duplex_device_attention_stats stats;
   duplex_device_attention_last_stats(network->kv, &stats);
   tell_device_events(network, account_clock(network));
   statistics->times.attention_clocks += stats.cycles;
-  statistics->logic_pim_macs += stats.logic_pim_macs;
-  statistics->xpu_macs += stats.xpu_macs;
+  statistics->logic_pim_macs += useful_macs(network, stats.logic_pim_macs, seen->pinned);
+  statistics->xpu_macs += seen->prefilled * config->heads * (config->head_size + config->value_size);
   statistics->kv_bytes += stats.logic_pim_bytes;
-  statistics->unshared_kv_bytes += 2 * decoded * network->kv_heads * network->head_size * sizeof(duplex_f16);
+  statistics->unshared_kv_bytes +=
+      2 * (seen->decoded + seen->pinned) * network->kv_heads * network->head_size * sizeof(duplex_f16);
   add_commands(statistics, &stats.commands);
 }
 

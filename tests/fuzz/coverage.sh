@@ -17,4 +17,6 @@ gcov -n ./*.gcda 2>/dev/null | awk -v FS="'" -v parsers="${parsers[$target]//\\/
     split($0, part, /[:% ]+/); total += part[5]; hit += part[5] * part[3] / 100
     n = split(file, name, "/"); printf "  %-24s %6.1f%% of %d lines\n", name[n], part[3], part[5] }
   /^Lines/ { file = "" }
-  END { printf "parsers: %.1f%% of %d lines reached by the corpus\n", 100 * hit / total, total; exit 100 * hit < 90 * total }'
+  END {
+    if (!total) { print "parsers: no lines were counted: expected counters of the replay program and gcov beside it"; exit 1 }
+    printf "parsers: %.1f%% of %d lines reached by the corpus\n", 100 * hit / total, total; exit 100 * hit < 90 * total }'
