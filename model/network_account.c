@@ -30,7 +30,7 @@ void network_wait(struct network *network, double seconds) {
 
 double network_stream_rate(const struct network *network) {
   const double bytes_of_clock = DUPLEX_COLUMN_BYTES / 2.0;
-  return network->channels * bytes_of_clock * PICOSECONDS_OF_SECOND * TICKS_OF_PICOSECOND / TICKS_OF_CLOCK;
+  return network->channels * bytes_of_clock * network->clock_khz * 1e3;
 }
 
 void account_begin_step(struct network *network) {
