@@ -67,7 +67,7 @@ static int refuse_given(const struct option *options, const char *const *names, 
 // Options that would change nothing are refused: those of other modes, of traces, and of what a trace has.
 static int refuse_ignored(const struct option *options, enum serving_mode mode) {
   static const char *const of_full[] = {"--tables",   "--times",       "--measure", "--activation-rule",
-                                        "--partials", "--dram-preset", NULL};
+                                        "--partials", "--dram-preset", "--copies",  NULL};
   static const char *const of_requests[] = {"--qps",           "--trace",     "--len-sd",  "--limit-first",
                                             "--limit-token",   "--find-rate", "--warm-up", "--requests-out",
                                             "--prefill-nodes", NULL};
@@ -90,12 +90,14 @@ static int read_choices(const struct option *options, struct serving_options *s)
   static const char *const rules[] = {"paper", "strict", NULL};
   static const char *const presets[] = {"hbm3_5200", "hbm3_6400", NULL};
   static const char *const partials[] = {"acc", "f32", NULL};
+  static const char *const copies[] = {"auto", "1", "2", NULL};
   unsigned mode, policy, rule, preset, partial;
   if (choice_option(options, "--mode", modes, &mode) ||
       choice_option(options, "--policy", policies, &policy) ||
       choice_option(options, "--activation-rule", rules, &rule) ||
       choice_option(options, "--dram-preset", presets, &preset) ||
-      choice_option(options, "--partials", partials, &partial))
+      choice_option(options, "--partials", partials, &partial) ||
+      choice_option(options, "--copies", copies, &s->copies))
     return EXIT_BAD_INPUT;
   s->mode = (enum serving_mode)mode;
   s->policy = (enum serving_policy)policy;
@@ -293,6 +295,11 @@ static const struct option own_options[] = {
     {"--partials", "acc|f32",
      "partial sums of Logic-PIM to the xPU: exact, 16 bytes each (default), or rounded to 4, in mode full", 0,
      0},
+    {"--copies", "auto|1|2",
+     "of each expert in DRAM, in mode full: one for Logic-PIM and one for the xPU have both work on it at "
+     "once; "
+     "auto (default): two, where these are faster and leave room for K and V of the batch",
+     0, 0},
     {"--dram-preset", "hbm3_5200|hbm3_6400", "timing of the DRAM in mode full (default hbm3_5200)", 0, 0},
     {"--constants", "FILE.json", "rates, links and energies in place of the built-in ones", 0, 0},
     {"--nodes", "N", "nodes (default: the model's, times the system's factor)", 0, 0},

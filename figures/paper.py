@@ -3,8 +3,8 @@
 """The evaluation of the Duplex paper again by `duplex serve`: tables, pictures, and the error of each cell that is published.
 
 usage: figures/paper.py BUILD [FIGURE ...] [--check | --compare PAGE.html] [--measured N] [--jobs N]
-  FIGURE       fig4a fig4b fig5a fig5b fig5c fig8 fig11 fig12 fig13 fig14 fig15 fig16 full checked charged authors authors_throughput
-               authors_energy; without any: all
+  FIGURE       fig4a fig4b fig5a fig5b fig5c fig5c_batch fig8 fig11 fig12 fig13 fig14 fig15 fig16 full copies checked charged gap
+               authors authors_throughput authors_energy; without any: all
   --check      no files: one line a figure, and exit status 1 if a limit of docs/serving.md is missed
   --compare    exit status 1 if a table of the page is not that of this run
   --measured   stages of a closed loop that are measured, and a tenth as many of warm-up (default 10000)
@@ -34,6 +34,13 @@ class Runs:
     def __init__(self, build, measured, jobs, check):
         self.duplex, self.measured, self.check, self.done = build / "duplex", measured, check, {}
         self.pool = concurrent.futures.ThreadPoolExecutor(jobs)
+        self.folder = tempfile.TemporaryDirectory()
+
+    def system(self, name, **keys):
+        """A file of a built-in system with other values of these keys."""
+        path = pathlib.Path(self.folder.name) / f"{name}.json"
+        path.write_text(json.dumps({**json.loads((ROOT / f"configs/systems/{name}.json").read_text()), **keys}))
+        return path
 
     def _run(self, words):
         with tempfile.NamedTemporaryFile(suffix=".json") as out:
@@ -106,12 +113,23 @@ def fig5b(runs):
             yield (metric, lin, lout), hetero[metric] / gpu[metric]
 
 
+SHAPES_5C = ((2048, 2048), (2048, 4096), (4096, 4096), (8192, 4096))
+
+
 def fig5c(runs):
-    shapes = ((2048, 2048), (2048, 4096), (4096, 4096), (8192, 4096))
-    cells = [(li, lo, [runs.start("mixtral", s, 128, li, lo) for s in ("gpu", "hetero")]) for li, lo in shapes]
-    for lin, lout, pair in cells:
-        gpu, hetero = (run.result()["throughput_tok_s"] for run in pair)
-        yield (lin, lout), hetero / gpu
+    """`unlimited`: with as much memory as all requests need."""
+    systems = {"gpu": "gpu", "limited": "hetero", "unlimited": runs.system("hetero", memory={"gib": 1024})}
+    cells = [(li, lo, {name: runs.start("mixtral", s, 128, li, lo) for name, s in systems.items()}) for li, lo in SHAPES_5C]
+    for lin, lout, group in cells:
+        gpu, *others = ((name, run.result()["throughput_tok_s"]) for name, run in group.items())
+        for name, value in others:
+            yield (lin, lout, name), value / gpu[1]
+
+
+def fig5c_batch(runs):
+    cells = [(li, lo, runs.start("mixtral", "hetero", 128, li, lo)) for li, lo in SHAPES_5C]
+    for lin, lout, run in cells:
+        yield (lin, lout), run.result()["batch"]
 
 
 def fig8(_runs):
@@ -214,6 +232,50 @@ def full(runs):
     yield from ratios(runs, ("mixtral", "glam", "grok1"), DUPLEX, "--mode", "full")
 
 
+def layer_us(result):
+    return result["seconds"] / result["stages"]["all"] / 32 * 1e6
+
+
+def once_and_twice(runs, models):
+    """[(model, batch, length, copies, GPU's result, result of Duplex+PE+ET)] in mode full: with one copy of each expert, and with two
+    where these are chosen."""
+    ways = (("gpu", ()), ("duplex-pe-et", ("--copies", 1)), ("duplex-pe-et", ()))
+    cells = [(m, b, le, [runs.start(m, s, b, le, le, "--mode", "full", *more) for s, more in ways])
+             for m in models for b in BATCHES for le in LENGTHS[m]]
+    for model, batch, length, group in cells:
+        gpu, once, chosen = (run.result() for run in group)
+        yield model, batch, length, 1, gpu, once
+        if chosen["copies"] == 2:
+            yield model, batch, length, 2, gpu, chosen
+
+
+def copies(runs):
+    for model, batch, length, number, gpu, duplex in once_and_twice(runs, ("mixtral", "glam", "grok1")):
+        yield (model, batch, length, number), duplex["throughput_tok_s"] / gpu["throughput_tok_s"]
+
+
+def unequal_sides(result):
+    """Microseconds a layer, of all stages: experts of those that only decode, less the mean of what both sides work on them."""
+    whole, decoding, mixed = (result[key]["moe"] for key in ("time_shares", "time_shares_decoding_only", "time_shares_mixed"))
+    weight = (whole - mixed) / (decoding - mixed)  # of these stages, in the time
+    works = result["layers_decoding_only"]["moe"]
+    return layer_us(result) * weight * (decoding - (works["xpu_share"] + works["logic_pim_share"]) / 2)
+
+
+def gap(runs):
+    """Microseconds a layer that Duplex+PE+ET takes longer than the paper's ratio allows beside this GPU, and where they are."""
+    there = published("fig11")
+    for model, batch, length, number, gpu, duplex in once_and_twice(runs, ("mixtral",)):
+        layer = layer_us(duplex)
+        item = {name: share * layer for name, share in {**duplex["time_shares"], **duplex["charged_shares"]}.items()}
+        allowed = layer_us(gpu) / there[model, str(batch), str(length), "duplex-pe-et"]
+        parts = {"decision": item["decision"], "tokens and sums": item["tokens_to_stacks"] + item["partial_sums"],
+                 "jobs, hand-over, firmware": item["hand_over"] + item["firmware"], "unequal sides": unequal_sides(duplex)}
+        whole = {"gpu": layer_us(gpu), "duplex-pe-et": layer, "allowed": allowed, "gap": layer - allowed}
+        for name, value in {**whole, **parts, "the rest": layer - allowed - sum(parts.values())}.items():
+            yield (batch, length, number, name), value
+
+
 def checked(runs):
     """Share of the time on clocks of the cycle model, in the cells of `full`."""
     cells = [(m, b, le, s, runs.start(m, s, b, le, le, "--mode", "full")) for m in ("mixtral", "glam", "grok1") for b in BATCHES
@@ -224,14 +286,15 @@ def checked(runs):
 
 
 def charged(runs):
-    """Microseconds a layer of each part and of what is charged, Mixtral, Duplex+PE+ET."""
-    cells = [(b, le, runs.start("mixtral", "duplex-pe-et", b, le, le, "--mode", "full")) for b, le in ((32, 4096), (128, 256))]
-    for batch, length, run in cells:
+    """Microseconds a layer of each part and of what is charged, Mixtral."""
+    cells = [(b, le, s, n, runs.start("mixtral", s, b, le, le, "--mode", "full", *(("--copies", n) if n else ())))
+             for b, le in ((32, 4096), (128, 256)) for s, n in (("duplex-pe-et", 2), ("duplex-pe-et", 1), ("gpu", ""))]
+    for *cell, run in cells:
         result = run.result()
-        layer = result["seconds"] / result["stages"]["all"] / 32 * 1e6
+        layer = layer_us(result)
         for item, share in {**result["time_shares"], **result["charged_shares"]}.items():
             if item != "other":
-                yield (batch, length, item), share * layer
+                yield (*cell, item), share * layer
 
 
 FIGURES = {
@@ -239,7 +302,8 @@ FIGURES = {
     "fig4b": (fig4b, "model,batch,stage,layer,quantity", "Operations a byte and TFLOP/s of a GPU, Lin 2048, Lout 1024"),
     "fig5a": (fig5a, "batch,lin,lout", "Share of the stages that only decode, Mixtral, 4 GPUs"),
     "fig5b": (fig5b, "metric,lin,lout", "Latency of Hetero over GPU, Mixtral, batch 32"),
-    "fig5c": (fig5c, "lin,lout", "Throughput of Hetero over GPU, Mixtral, batch 128"),
+    "fig5c": (fig5c, "lin,lout,memory", "Throughput of Hetero over GPU, Mixtral, batch 128"),
+    "fig5c_batch": (fig5c_batch, "lin,lout", "Requests in flight that the memory of Hetero has room for, Mixtral, batch 128"),
     "fig8": (fig8, "unit,op_b", "Energy times delay times area, over the worst of each column"),
     "fig11": (fig11, "model,batch,length,system", "Throughput over GPU"),
     "fig12": (fig12, "metric,length,system", "Latency over GPU, GLaM, batch 64"),
@@ -249,7 +313,9 @@ FIGURES = {
     "fig16": (fig16, "model,batch,length,system", "Throughput over GPU, split and together"),
     "full": (full, "model,batch,length,system", "Throughput over GPU, mode full, beside the paper"),
     "checked": (checked, "model,batch,length,system,stage", "Share of the time on RTL-checked clocks, mode full"),
-    "charged": (charged, "batch,length,item", "Microseconds a layer, mode full, Duplex+PE+ET"),
+    "copies": (copies, "model,batch,length,copies", "Throughput of Duplex+PE+ET over GPU, mode full, one copy of each expert and two"),
+    "charged": (charged, "batch,length,system,copies,item", "Microseconds a layer of Mixtral, mode full"),
+    "gap": (gap, "batch,length,copies,item", "Microseconds a layer of Mixtral beyond what the published ratio allows, mode full"),
     "authors": (authors, "batch,length,system", "Milliseconds between tokens, mode authors"),
     "authors_throughput": (authors_throughput, "batch,length,system", "Throughput over GPU, of gpu tokens a second, mode authors"),
     "authors_energy": (authors_energy, "batch,length,system,counted", "Energy of a token over GPU, of gpu millijoule, mode authors"),
@@ -258,8 +324,9 @@ FIGURES = {
 
 def rows_of(name, runs):
     """[(columns, ours, published or None)]"""
-    known = published("fig11" if name == "full" else name)
-    return [(cell, ours, known.get(tuple(str(c) for c in cell))) for cell, ours in FIGURES[name][0](runs)]
+    known = published("fig11" if name in ("full", "copies") else name)
+    key = (lambda cell: (*cell[:3], "duplex-pe-et")) if name == "copies" else tuple
+    return [(cell, ours, known.get(tuple(str(c) for c in key(cell)))) for cell, ours in FIGURES[name][0](runs)]
 
 
 def errors(rows):
@@ -336,12 +403,13 @@ def boxes(title, rows, logarithmic):
     """Ours as boxes and what is published as points, in the order of the table."""
     most = max(max(ours, there or 0) for _, ours, there in rows)
     cut = min(most, 6) if title.startswith("Latency by") else most
+    least = 1.08 * min(0, *(ours for _, ours, _ in rows))
     data = "\n".join(f"{i} {min(ours, cut):.6g} {'NaN' if there is None else there}" for i, (_, ours, there) in enumerate(rows))
     step = max(1, len(rows) // 40)
     labels = ", ".join(f"'{' '.join(map(str, cell)).replace('_', '-')}' {i}" for i, (cell, _, _) in enumerate(rows) if i % step == 0)
     return f"""set style fill solid 0.5
 set boxwidth 0.8
-{f"set logscale y; set yrange [0.1:{2 * most:.6g}]" if logarithmic else f"set yrange [0:{1.08 * cut:.6g}]"}
+{f"set logscale y; set yrange [0.1:{2 * most:.6g}]" if logarithmic else f"set yrange [{least:.6g}:{1.08 * cut:.6g}]"}
 set xrange [-1:{len(rows)}]
 set xtics rotate by -60 ({labels}) font ',8'
 set key top left
@@ -415,8 +483,12 @@ NOTES = {
     "fig4b": "Decoding points lie lower than the published ones by the GPU's bandwidth: 0.80 of the peak here, as in Fig. 11, and 0.98 there.",
     "fig5c": "The published values are above what this system can reach: two Logic-PIM devices of 107.3 TFLOP/s take at least 13.4 ms for the experts "
              "of a stage of 128 decoding tokens, and 228 ms with a prompt of 2048, which Fig. 5b shows. By these bounds alone the first ratio is at "
-             "most 0.60 (docs/serving.md).",
+             "most 0.60 (docs/serving.md). Unlimited: with memory for all 128 requests.",
     "fig5b": "Constant lengths make every prompt alike, so p90 of (256, 256) is either a stage with a prompt or one without.",
+    "copies": "One copy of each expert, or two, where these have room beside K and V and are faster.",
+    "gap": "Allowed: what the published ratio of Fig. 11 allows beside the time of this GPU. Unequal sides: of stages that only decode, the "
+           "experts' time less the mean of what both sides work. The rest: whole groups of 8 tokens and the better GPU, less what Duplex wins by "
+           "the same links and attention.",
     "fig12": "No value is published in the text of the paper.",
     "authors_energy": "That simulator counts twice what Logic-PIM reads from DRAM; its values are published with this error only.",
 }

@@ -2,6 +2,7 @@
 // Systems: constants, the system's own file, and what follows from both.
 #include "serving/machine.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "duplex/error.h"
@@ -278,6 +279,7 @@ int machine_read(struct machine *m, const struct serving_options *options, const
                         .between_latency = n.between_us * MICRO,
                         .memory = n.gib * 1073741824.0,
                         .context_share = n.context,
+                        .copies = 1,
                         .clock = clock_of(options),
                         .strict = options->strict,
                         .sum_bytes = options->f32_partials ? 4 : 16};
@@ -324,12 +326,18 @@ void machine_use_kernels(struct machine *m, struct kernels *kernels) {
   if (kernels->has[XPU_KERNEL_ELEMENTS]) m->xpu_time.elements_table = &tables[XPU_KERNEL_ELEMENTS];
 }
 
+double machine_expert_bytes(const struct machine *m, const struct serving_model *model) {
+  const double layers = model_moe_layers(model);
+  const double of_layer = model->experts * model_expert_weights(model) * model_weight_bytes(model);
+  const double second = ceil(layers / SCHEDULE_BUNDLES);  // copies in the fullest bundle
+  if (m->copies < 2) return layers * of_layer;
+  return SCHEDULE_BUNDLES * (second + (layers - second) / (SCHEDULE_BUNDLES - 1)) * of_layer;
+}
+
 double machine_kv_capacity(const struct machine *m, const struct serving_model *model) {
-  const double experts = (double)model_moe_layers(model) * model->experts * model_expert_weights(model);
-  const double others = model_other_weights(model) * m->nodes;
-  const double memory = m->nodes * m->pims * m->memory;
-  const double weights = m->layout == LAYOUT_HETERO ? experts : experts + others;
-  return memory - weights * model_weight_bytes(model);
+  const double others = model_other_weights(model) * model_weight_bytes(model) * m->nodes;
+  const double room = m->nodes * m->pims * m->memory - machine_expert_bytes(m, model);
+  return m->layout == LAYOUT_HETERO ? room : room - others;
 }
 
 double machine_xpu_room(const struct machine *m, const struct serving_model *model) {

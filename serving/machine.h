@@ -34,6 +34,7 @@ struct machine {
   struct kernels *kernels;                                        // FULL: measured ones; or NULL
   double launch;                                                  // of a kernel, seconds
   double memory;                                                  // bytes of a device
+  unsigned copies;                                                // of each expert: 1 or 2
   double clock;                                                   // of Logic-PIM, per second
   bool strict;                                                    // activation rule of its DRAM
   unsigned sum_bytes;                                             // of a partial sum that it gives the xPU
@@ -54,6 +55,10 @@ void machine_use_kernels(struct machine *machine, struct kernels *kernels);
 // number of devices does.
 void machine_where_memory(const struct serving_options *options, char *place, size_t size);
 
+// Bytes that the experts keep from everything else, in all devices together. The second copy of a layer's
+// lies in one bundle of four, and the first in the others: which, the layers take in turns. What is else
+// there lies in all bundles alike, so it is the fullest one that counts.
+double machine_expert_bytes(const struct machine *machine, const struct serving_model *model);
 // Bytes for K and V in all devices together; below 0: the weights do not fit.
 double machine_kv_capacity(const struct machine *machine, const struct serving_model *model);
 // HETERO: bytes that the weights other than experts leave of the devices whose xPU works; below 0: they do

@@ -2,22 +2,14 @@
 // The experts of a layer by tables of the cycle model (docs/serving.md, "Mode full").
 #include "serving/measured.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "device/measure.h"
 #include "duplex/error.h"
-#include "schedule/tables_file.h"
-#include "serving/builtin_configs.h"
 #include "serving/config_file.h"
 #include "serving/phases.h"
-
-#define STACKS 5u
-#define CHANNELS 32u
+#include "serving/time_table.h"
 
 #define CALL_TOKENS 65528u  // of an expert in a call: whole groups in 16 bits
 // Of groups beyond SCHEDULE_GROUPS of a device in a call, so that sums fit 32 bits.
@@ -40,12 +32,6 @@ struct chosen {
   enum schedule_policy policy;
 };
 
-// An xPU that tells its times and does nothing else.
-struct timed_xpu {
-  struct duplex_xpu xpu;
-  const struct xpu_time_model *time;
-};
-
 struct measured {
   const struct machine *machine;
   const struct serving_model *model;
@@ -61,135 +47,23 @@ struct measured {
   uint64_t slope;  // units of a group beyond SCHEDULE_GROUPS at most
 };
 
-static struct schedule_shape shape_of(const struct measured *m) {
-  return (struct schedule_shape){.hidden = m->model->hidden,
-                                 .inner = m->model->inner / m->layout.devices,
-                                 .experts = m->layout.of_group,
-                                 .stacks = STACKS,
-                                 .channels = CHANNELS,
-                                 .gated = m->model->matrices == 3};
-}
-
-static const char *builtin_table(const char *name) {
-  char path[160];
-  snprintf(path, sizeof path, "tables/%s", name);
-  for (const struct builtin_config *c = builtin_configs; c->path; c++)
-    if (strcmp(c->path, path) == 0) return c->text;
-  return NULL;
-}
-
-// What the clocks come from, as one number: FNV-1a over those of the probe.
-static int origin_of(const struct duplex_stack_options *options, uint32_t *origin, char *error, size_t size) {
-  uint64_t clocks[DEVICE_PROBE_CLOCKS];
-  const int status = device_probe(options, clocks, error, size);
-  *origin = 2166136261u;
-  for (unsigned i = 0; i < DEVICE_PROBE_CLOCKS && !status; i++)
-    *origin = (*origin ^ (uint32_t)clocks[i]) * 16777619u;
-  return status;
-}
-
-// Where the experts of a slice lie on a stack. Returns 0, or DUPLEX_ERROR_ARGUMENT with a line in `error` if
-// a stack cannot hold them.
-static int place_experts(const struct measured *m, const char *model, struct schedule_placement *placement,
-                         char *error, size_t size) {
-  const struct schedule_shape shape = shape_of(m);
-  char place[512];
-  if (schedule_place(&shape, placement)) return DUPLEX_OK;
-  config_where("models", model, MODEL_INNER, place, sizeof place);
-  snprintf(error, size, "%s: %u columns and %u rows of experts: expected what a stack can hold", place,
-           shape.hidden, shape.inner);
-  return DUPLEX_ERROR_ARGUMENT;
-}
-
-static int measure_on(struct measured *m, const struct duplex_stack_options *options, struct duplex_xpu *xpu,
-                      const char *path, const struct schedule_placement *placement, char *error,
-                      size_t size) {
-  const struct schedule_shape shape = shape_of(m);
-  uint32_t origin;
-  int status = origin_of(options, &origin, error, size);
-  device_formula(&shape, placement, xpu, &m->times);
-  if (!status) status = device_measure(STAGE_EXPERTS, options, xpu, MEASURE_ALL, &m->times, error, size);
-  return status || !path ? status : schedule_save(path, &m->times, origin, error, size);
-}
-
-static int estimate(struct duplex_xpu *xpu, const struct duplex_xpu_work *work, uint64_t *picoseconds) {
-  return xpu_time_work(((const struct timed_xpu *)xpu)->time, work, picoseconds);
-}
-
-// Measures the table on the C model, with the arithmetic of the machine's xPU.
-static int measure(struct measured *m, const struct serving_options *given, const char *path, char *error,
-                   size_t size) {
-  static const struct duplex_xpu_ops ops = {.name = "timed", .estimate = estimate};
-  const struct duplex_stack_options options = {
-      .backend = {.channels = CHANNELS, .dram_preset = given->dram_preset}, .strict = given->strict};
-  struct timed_xpu timed = {{&ops}, &m->machine->xpu_time};
-  struct schedule_placement placement;
-  const int status = place_experts(m, given->model, &placement, error, size);
-  return status ? status : measure_on(m, &options, &timed.xpu, path, &placement, error, size);
-}
-
-static uint32_t add_to_hash(uint32_t hash, uint64_t number) {
-  for (unsigned byte = 0; byte < 8; byte++) hash = (hash ^ (uint32_t)(number >> 8 * byte & 255)) * 16777619u;
-  return hash;
-}
-
-// FNV-1a over a table of measured products, whose times are in the tables of time.
-static uint32_t hash_of(const struct xpu_kernel_table *table) {
-  uint32_t hash = 2166136261u;
-  for (size_t i = 0; i < table->count; i++) {
-    const struct xpu_kernel *k = &table->kernels[i];
-    const uint64_t numbers[] = {k->shape[0], k->shape[1], k->length, k->picoseconds};
-    for (unsigned n = 0; n < sizeof numbers / sizeof *numbers; n++) hash = add_to_hash(hash, numbers[n]);
-  }
-  return hash;
-}
-
-// What of the xPU is in a table of time, behind its name: nothing of the built-in one.
-static void name_xpu(const struct measured *m, char *name, size_t size) {
-  const struct xpu_time_model *xpu = &m->machine->xpu_time;
-  const struct xpu_time_model builtin = xpu_time_h100(xpu->channels);
-  const size_t length = strlen(name);
-  if (xpu->gemm_table) snprintf(name + length, size - length, "_%08x", hash_of(xpu->gemm_table));
-  if (xpu->gemm_table || (xpu->flops == builtin.flops && xpu->gemm_share == builtin.gemm_share)) return;
-  snprintf(name + length, size - length, "_xpu_%08x",
-           add_to_hash(add_to_hash(2166136261u, xpu->flops), xpu->gemm_share));
-}
-
-// A folder that takes a new table, before minutes go into measuring it.
-static int check_folder(const char *folder, char *error, size_t size) {
-  const int opened = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (opened >= 0) close(opened);
-  if (opened >= 0 && access(folder, W_OK) == 0) return DUPLEX_OK;
-  snprintf(error, size, "%s: %s, expected a folder that can be written", folder, strerror(errno));
-  return DUPLEX_ERROR_IO;
-}
-
-// Loads the table of the slice: built in, of a file, or measured now and kept.
-static int load_tables(struct measured *m, const struct serving_options *options, char *error, size_t size) {
-  uint32_t origin;
-  const struct schedule_shape shape = shape_of(m);
-  char name[128], path[1024];
-  snprintf(name, sizeof name, "%u_%u_%u_%u%s%s%s", shape.hidden, shape.inner, shape.experts, shape.gated,
-           options->strict ? "_strict" : "", options->dram_preset ? "_" : "",
-           options->dram_preset ? options->dram_preset : "");
-  name_xpu(m, name, sizeof name);
-  snprintf(path, sizeof path, "%s/%s.times", options->tables ? options->tables : "", name);
-  const char *text = options->measure ? NULL : builtin_table(name);
-  if (text) return schedule_load_text(text, name, &m->times, &origin, error, size);
-  if (!options->tables) return measure(m, options, NULL, error, size);
-  if (!options->measure && access(path, F_OK) == 0)
-    return schedule_load(path, &m->times, &origin, error, size);
-  const int status = check_folder(options->tables, error, size);
-  return status ? status : measure(m, options, path, error, size);
-}
-
 // The half of the paper's policy whose placement the experts of a device have.
-static enum schedule_policy paper_half(const struct measured *m) {
-  return m->layout.of_group < SCHEDULE_BUNDLES ? SCHEDULE_TURNS : SCHEDULE_SPACES;
+static enum schedule_policy paper_half(const struct machine *machine, const struct serving_model *model) {
+  return experts_layout(machine, model).of_group < SCHEDULE_BUNDLES ? SCHEDULE_TURNS : SCHEDULE_SPACES;
+}
+
+enum schedule_policy measured_policy(const struct machine *machine, const struct serving_model *model,
+                                     enum serving_policy policy) {
+  const enum schedule_policy given[] = {SCHEDULE_BEST, paper_half(machine, model), SCHEDULE_PIM,
+                                        SCHEDULE_XPU};
+  if (machine->beside == BESIDE_NONE) return SCHEDULE_XPU;
+  if (machine->layout == LAYOUT_HETERO) return SCHEDULE_PIM;
+  if (policy != SERVING_POLICY_DEFAULT) return given[policy - 1];
+  return machine->co_processing ? SCHEDULE_BEST : SCHEDULE_TURNS;
 }
 
 static uint32_t whole_clocks(const struct measured *m, unsigned groups) {
-  const struct schedule_shape shape = shape_of(m);
+  const struct schedule_shape shape = time_table_shape(m->machine, m->model);
   kernels_ask(m->machine->kernels, XPU_KERNEL_GEMM,
               (uint64_t[]){shape.gated ? 2 * shape.inner : shape.inner, shape.hidden}, groups * 8);
   kernels_ask(m->machine->kernels, XPU_KERNEL_GEMM, (uint64_t[]){shape.hidden, shape.inner}, groups * 8);
@@ -199,20 +73,11 @@ static uint32_t whole_clocks(const struct measured *m, unsigned groups) {
 
 // The xPU alone: what it tells of whole experts, as in the measured tables.
 static void tell_xpu(struct measured *m) {
-  m->times = (struct schedule_times){.clocks_per_unit = 1, .shape = shape_of(m)};
+  m->times = (struct schedule_times){.clocks_per_unit = 1, .shape = time_table_shape(m->machine, m->model)};
   for (unsigned groups = 1; groups <= SCHEDULE_GROUPS; groups++)
     m->times.rows[groups].whole = whole_clocks(m, groups);
   m->times.slope.whole =
       (whole_clocks(m, 2 * SCHEDULE_GROUPS) - whole_clocks(m, SCHEDULE_GROUPS)) / SCHEDULE_GROUPS;
-}
-
-static enum schedule_policy policy_of(const struct measured *m, unsigned policy) {
-  const struct machine *machine = m->machine;
-  const enum schedule_policy given[] = {SCHEDULE_BEST, paper_half(m), SCHEDULE_PIM, SCHEDULE_XPU};
-  if (machine->beside == BESIDE_NONE) return SCHEDULE_XPU;
-  if (machine->layout == LAYOUT_HETERO) return SCHEDULE_PIM;
-  if (policy != SERVING_POLICY_DEFAULT) return given[policy - 1];
-  return machine->co_processing ? SCHEDULE_BEST : SCHEDULE_TURNS;
 }
 
 // The longest of the times of a row: there is nothing else in it.
@@ -221,6 +86,11 @@ static uint64_t longest_of(const struct schedule_row *row) {
   uint64_t longest = 0;
   for (size_t i = 0; i < sizeof *row / sizeof *time; i++) longest = time[i] > longest ? time[i] : longest;
   return longest;
+}
+
+static unsigned classes_of(const struct measured *m) {
+  if (m->policy == SCHEDULE_SPACES) return SCHEDULE_BUNDLES;
+  return m->policy == SCHEDULE_BEST && m->times.placement.layout != SCHEDULE_REPLICATED ? 2 : 1;
 }
 
 int measured_open(struct measured **measured, const struct machine *machine,
@@ -232,7 +102,7 @@ int measured_open(struct measured **measured, const struct machine *machine,
   m->machine = machine;
   m->model = model;
   m->layout = experts_layout(machine, model);
-  m->policy = policy_of(m, options->policy);
+  m->policy = measured_policy(machine, model, options->policy);
   if (model->inner % m->layout.devices) {
     char place[512];
     config_where("models", options->model, MODEL_INNER, place, sizeof place);
@@ -245,14 +115,14 @@ int measured_open(struct measured **measured, const struct machine *machine,
     tell_xpu(m);
     m->charged = m->times;
   } else {
-    const int status = load_tables(m, options, error, size);
+    const int status = time_table_load(machine, model, options, &m->times, error, size);
     if (status) return status;
     if (!schedule_charge(&m->times, phases_format(machine), &m->charged)) {
       snprintf(error, size, "tokens and sums take too long for a table of time");
       return DUPLEX_ERROR_ARGUMENT;
     }
   }
-  m->classes = m->policy == SCHEDULE_BEST ? 2 : m->policy == SCHEDULE_SPACES ? SCHEDULE_BUNDLES : 1;
+  m->classes = classes_of(m);
   m->slope = longest_of(&m->times.slope);
   m->kept = calloc(KEPT, sizeof *m->kept);
   m->chosen = calloc(CHOSEN, sizeof *m->chosen);
@@ -429,6 +299,12 @@ static double seconds_under(struct measured *m, enum schedule_policy policy, con
   double seconds = run_layer(m, policy, counts, tokens, charge).seconds;
   for (unsigned i = 0; i < SERVING_CHARGES; i++) seconds += charge[i];
   return seconds;
+}
+
+double measured_seconds(struct measured *m, const unsigned *counts, unsigned tokens) {
+  const double policy = seconds_under(m, m->policy, counts, tokens);
+  const double xpu = seconds_under(m, SCHEDULE_XPU, counts, tokens);
+  return policy < xpu ? policy : xpu;
 }
 
 // `best` where it pays with all that it is charged for: the first layer of so many tokens tells it, so that

@@ -3,6 +3,7 @@
 #ifndef SERVING_MEASURED_H
 #define SERVING_MEASURED_H
 
+#include "schedule/schedule.h"
 #include "serving/experts.h"
 
 struct measured;
@@ -13,11 +14,17 @@ struct measured;
 int measured_open(struct measured **measured, const struct machine *machine,
                   const struct serving_model *model, const struct serving_options *options, char *error,
                   size_t size);
+// Who decides about its experts, as the options say.
+enum schedule_policy measured_policy(const struct machine *machine, const struct serving_model *model,
+                                     enum serving_policy policy);
 void measured_close(struct measured *measured);
 
 // counts[e]: tokens of each expert; tokens: of the stage. Adds what is charged beside the sides to
 // charge[SERVING_CHARGES], which is part of the cost's seconds.
 struct experts_cost measured_run(struct measured *measured, const unsigned *counts, unsigned tokens,
                                  double *charge);
+
+// Seconds of such a layer with everything charged, under the policy or on the xPU alone, whichever is less.
+double measured_seconds(struct measured *measured, const unsigned *counts, unsigned tokens);
 
 #endif

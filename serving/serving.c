@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "duplex/error.h"
+#include "serving/capacity.h"
 #include "serving/config_file.h"
 #include "serving/engine.h"
-#include "serving/scheduler.h"
 
 // AUTHORS: a full batch decodes for ever, at a fixed number of positions.
 static void run_decoding(const struct serving_options *options, struct stage_model *stage,
@@ -41,48 +41,6 @@ struct run {
   struct kernels *kernels;
   struct tally tally;
 };
-
-// Positions of the longest prompt, or with its output of the longest request, that there can be.
-static double longest_of(const struct serving_options *options, bool output) {
-  const double longest = options->deviation > 0 ? 2 : 1;
-  double tokens = longest * ((double)options->input + (output ? options->output : 0));
-  if (!options->trace) return tokens;
-  tokens = 0;
-  for (size_t i = 0; i < options->trace->count; i++) {
-    const struct serving_trace_request *r = &options->trace->list[i];
-    const double own = (double)r->input + (output ? r->output : 0);
-    tokens = own > tokens ? own : tokens;
-  }
-  return tokens;
-}
-
-// The weights have to fit; the longest request an empty system, and its prompt the nodes that prefill.
-static int check_capacity(const struct run *run, unsigned at, char *error, size_t size) {
-  const struct serving_options *options = run->options;
-  const struct machine *machine = &run->machines[at];
-  const double capacity = machine_kv_capacity(machine, &run->model);
-  const double xpu_room = machine_xpu_room(machine, &run->model);
-  char place[512], model[512];
-  const double tokens = longest_of(options, at + 1 == run->count);
-  const struct scheduler_nodes nodes = {run->machines[at].nodes, capacity, model_kv_bytes(&run->model),
-                                        at + 1 < run->count};
-  const double needed = tokens * nodes.kv_token;
-  config_where("models", options->model, MODEL_LAYERS, model, sizeof model);
-  machine_where_memory(options, place, sizeof place);
-  if (machine->layout == LAYOUT_HETERO && xpu_room < 0) {
-    snprintf(error, size,
-             "%s on %s: %.1f GB are left on the xPUs of a node beside the weights that are not experts, "
-             "expected 0 or more",
-             model, place, xpu_room / machine->nodes / 1e9);
-    return DUPLEX_ERROR_OUT_OF_SPACE;
-  }
-  if (scheduler_longest(options, &nodes) >= tokens) return DUPLEX_OK;
-  snprintf(error, size,
-           "%s on %s: %.1f GB are left for K and V beside the weights of a node, expected %.1f GB for a "
-           "request of %.0f tokens",
-           model, place, capacity / nodes.nodes / 1e9, needed / 1e9, tokens);
-  return DUPLEX_ERROR_OUT_OF_SPACE;
-}
 
 static int run_authors(struct run *run, char *error, size_t size) {
   if (run->machines[0].layout == LAYOUT_SPLIT) {
@@ -124,18 +82,29 @@ static int read_machines(struct run *run, char *error, size_t size) {
   run->count = options->prefill_nodes ? 2 : 1;
   if (run->count > 1)
     status = machine_split_nodes(last, &run->machines[0], options, &run->model, error, size);
-  if (!status) result->kv_capacity = machine_kv_capacity(last, &run->model);
-  return status;
+  return status ? status : capacity_set_copies(last, &run->model, options, error, size);
+}
+
+// What experts keep, and what is left for K and V where requests decode.
+static void note_memory(struct run *run) {
+  struct serving_result *result = run->tally.result;
+  const struct machine *last = &run->machines[run->count - 1];
+  result->copies = last->copies;
+  result->kv_capacity = machine_kv_capacity(last, &run->model);
+  for (unsigned i = 0; i < run->count; i++)
+    result->expert_bytes += machine_expert_bytes(&run->machines[i], &run->model);
 }
 
 static int run_all(struct run *run, char *error, size_t size) {
   int status = serving_model_read(&run->model, run->options->model, error, size);
   if (!status) status = read_machines(run, error, size);
   for (unsigned i = 0; i < run->count && !status; i++)
-    status = check_capacity(run, i, error, size);  // before tables are measured for it
+    status = capacity_check(&run->machines[i], &run->model, run->options, i + 1 < run->count, error,
+                            size);  // before tables are measured for it
   for (unsigned i = 0; i < run->count && !status; i++)
     status = stage_open(&run->stages[i], &run->machines[i], &run->model, run->options, error, size);
   if (status) return status;
+  note_memory(run);
   return run->options->mode == SERVING_AUTHORS ? run_authors(run, error, size) : run_engine(run, error, size);
 }
 

@@ -52,20 +52,21 @@ struct serving_options {
   const char *system, *model, *constants;  // built-in names or files; constants may be NULL
   enum serving_mode mode;
   enum serving_policy policy;
-  const char *kernels;                // folder of measured kernels (serving/kernels.h); may be NULL
-  const char *profile;                // folder of a measured engine's layers (serving/profile.h); may be NULL
-  double memory;                      // bytes of a device; 0: by the system
-  double link_rate, link_latency;     // bytes a second and seconds of its links; rate 0: both by the system
-  const char *tables;                 // folder of tables of time that are not built in; may be NULL
-  bool strict;                        // activation rule of the DRAM in mode FULL
-  bool f32_partials;                  // partial sums of Logic-PIM go to the xPU as binary32, not exactly
-  const char *dram_preset;            // its timing; NULL: hbm3_5200
-  bool measure;                       // measure tables that are there, too
-  unsigned nodes, devices;            // 0: those of the model, times the system's factor
-  unsigned prefill_nodes;             // of the nodes: these prefill, the others decode; 0: all do both
-  unsigned batch;                     // most requests in flight, 1 to 65536
-  unsigned input, output;             // mean lengths in tokens, 1 to 2^20
-  double deviation;                   // of both lengths, as a fraction of the mean, 0 to 1
+  unsigned copies;                 // FULL: of each expert, 1 or 2; 0: two where they are faster and have room
+  const char *kernels;             // folder of measured kernels (serving/kernels.h); may be NULL
+  const char *profile;             // folder of a measured engine's layers (serving/profile.h); may be NULL
+  double memory;                   // bytes of a device; 0: by the system
+  double link_rate, link_latency;  // bytes a second and seconds of its links; rate 0: both by the system
+  const char *tables;              // folder of tables of time that are not built in; may be NULL
+  bool strict;                     // activation rule of the DRAM in mode FULL
+  bool f32_partials;               // partial sums of Logic-PIM go to the xPU as binary32, not exactly
+  const char *dram_preset;         // its timing; NULL: hbm3_5200
+  bool measure;                    // measure tables that are there, too
+  unsigned nodes, devices;         // 0: those of the model, times the system's factor
+  unsigned prefill_nodes;          // of the nodes: these prefill, the others decode; 0: all do both
+  unsigned batch;                  // most requests in flight, 1 to 65536
+  unsigned input, output;          // mean lengths in tokens, 1 to 2^20
+  double deviation;                // of both lengths, as a fraction of the mean, 0 to 1
   const struct serving_trace *trace;  // requests of a file, in place of `rate` and lengths; or NULL
   const char *imbalance;              // of experts, as in serving/imbalance.h; NULL: uniform
   double limit_first, limit_token;  // seconds that a good request may wait for its first token, and take for
@@ -142,6 +143,8 @@ struct serving_result {
   double good;                                  // of `requests`: within both limits
   double throughput;                            // tokens per second
   double kv_capacity, kv_most;                  // bytes of all devices
+  unsigned copies;                              // of each expert, on nodes that decode
+  double expert_bytes;                          // that they keep, of all devices
   struct serving_percentiles tbt, t2ft, e2e;    // seconds
   struct serving_cost sum;                      // of the measured stages
   struct serving_cost decoding_cost;            // of those of them that only decode

@@ -6,10 +6,13 @@
 #include <string.h>
 
 #include "duplex/error.h"
+#include "serving/capacity.h"
 #include "serving/charged.h"
 #include "serving/routing.h"
 
 #define F16 2.0                 // bytes of a value
+#define COMPARED 32u            // layers by which one copy of each expert and two are compared,
+#define COMPARED_STREAM 2u      // and their random numbers
 #define DRAW_MOST 2147483648.0  // tokens whose experts are drawn at once
 
 static double larger(double a, double b) { return a > b ? a : b; }
@@ -29,7 +32,49 @@ static int check_policy(const struct machine *m, const struct serving_options *o
   return DUPLEX_ERROR_ARGUMENT;
 }
 
-int stage_open(struct stage_model *stage, const struct machine *machine, const struct serving_model *model,
+// Draws the experts of so many tokens in a layer.
+static void draw_experts(struct stage_model *s, struct duplex_random *random, unsigned layer,
+                         unsigned tokens) {
+  if (s->imbalance)
+    imbalance_draw(s->imbalance, random, layer, tokens, s->counts);
+  else
+    routing_draw(random, tokens, s->model->experts, s->model->top_k, s->counts);
+}
+
+// Seconds of layers in which a full batch decodes.
+static double seconds_of_layers(struct stage_model *s, struct measured *measured,
+                                const struct serving_options *options) {
+  const unsigned tokens = capacity_places(s->machine, options) * s->machine->nodes;
+  struct duplex_random random;
+  double seconds = 0;
+  duplex_random_seed(&random, options->seed, COMPARED_STREAM);
+  for (unsigned i = 0; i < COMPARED; i++) {
+    draw_experts(s, &random, i % model_moe_layers(s->model), tokens);
+    seconds += measured_seconds(measured, s->counts, tokens);
+  }
+  return seconds;
+}
+
+// Opens the tables of the experts. If nobody asks for the two copies that the machine has, they are compared
+// with one.
+static int open_measured(struct stage_model *s, struct machine *machine,
+                         const struct serving_options *options, char *error, size_t size) {
+  int status = measured_open(&s->measured, machine, s->model, options, error, size);
+  if (status || options->copies || machine->copies == 1) return status;
+  struct measured *twice = s->measured;
+  machine->copies = 1;
+  status = measured_open(&s->measured, machine, s->model, options, error, size);
+  if (!status && seconds_of_layers(s, twice, options) < seconds_of_layers(s, s->measured, options)) {
+    struct measured *once = s->measured;
+    s->measured = twice;
+    twice = once;
+    machine->copies = 2;
+  }
+  measured_close(twice);
+  return status;
+}
+
+int stage_open(struct stage_model *stage, struct machine *machine, const struct serving_model *model,
                const struct serving_options *options, char *error, size_t size) {
   stage->machine = machine;
   stage->model = model;
@@ -49,7 +94,7 @@ int stage_open(struct stage_model *stage, const struct machine *machine, const s
   if (!status) status = imbalance_open(&stage->imbalance, options->imbalance, &routed, error, size);
   if (status || stage->profile) return status;
   if (machine->mode == SERVING_FULL && experts_have_tables(machine, model))
-    return measured_open(&stage->measured, machine, model, options, error, size);
+    return open_measured(stage, machine, options, error, size);
   if (options->policy == SERVING_POLICY_BEST) {
     snprintf(error, size,
              "%s on %s: policy best has tables of the cycle model alone, expected another policy",
@@ -317,10 +362,7 @@ static struct experts_cost layer_of_experts(struct stage_model *s, unsigned toke
 // Draws the experts of so many tokens, at most DRAW_MOST, in every MoE layer and charges them.
 static void run_experts(struct stage_model *s, unsigned tokens, struct serving_cost *cost) {
   for (unsigned layer = 0; layer < model_moe_layers(s->model); layer++) {
-    if (s->imbalance)
-      imbalance_draw(s->imbalance, &s->random, layer, tokens, s->counts);
-    else
-      routing_draw(&s->random, tokens, s->model->experts, s->model->top_k, s->counts);
+    draw_experts(s, &s->random, layer, tokens);
     const struct experts_cost moe = layer_of_experts(s, tokens, cost->charge);
     cost->part[SERVING_MOE] += moe.seconds;
     cost->checked += moe.checked;

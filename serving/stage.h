@@ -34,8 +34,9 @@ struct stage_model {
   unsigned counts[4096];
 };
 
-// Returns 0 or a code, with a line in `error`. Machine and model stay the caller's.
-int stage_open(struct stage_model *stage, const struct machine *machine, const struct serving_model *model,
+// Returns 0 or a code, with a line in `error`. Machine and model stay the caller's. Of a machine with two
+// copies of each expert that the options do not ask for, one is taken away if it is not faster with both.
+int stage_open(struct stage_model *stage, struct machine *machine, const struct serving_model *model,
                const struct serving_options *options, char *error, size_t size);
 void stage_close(struct stage_model *stage);
 

@@ -156,7 +156,7 @@ static int add(struct reader *r, const double values[WANTED], size_t hashes) {
   }
   t->list[t->count] = (struct serving_trace_request){values[ARRIVAL],          (unsigned)values[INPUT],
                                                      (unsigned)values[OUTPUT], t->hash_count - hashes,
-                                                     (unsigned)hashes,         t->count};
+                                                     (unsigned)hashes,         r->text.line};
   t->count++;
   return DUPLEX_OK;
 }
@@ -268,7 +268,7 @@ static int by_arrival(const void *a, const void *b) {
   const struct serving_trace_request *left = a;
   const struct serving_trace_request *right = b;
   if (left->arrival != right->arrival) return left->arrival > right->arrival ? 1 : -1;
-  return (left->row > right->row) - (left->row < right->row);
+  return (left->line > right->line) - (left->line < right->line);
 }
 
 // From the first arrival on, and at the wanted rate.
@@ -289,8 +289,9 @@ static int settle(struct reader *r, double rate) {
 int serving_trace_read(struct serving_trace *trace, const char *path, unsigned format, double rate,
                        char *error, size_t size) {
   struct reader r = {.trace = trace};
-  *trace = (struct serving_trace){0};
+  *trace = (struct serving_trace){.path = strdup(path)};
   int status = table_text_open(&r.text, path, "a file of requests", error, size);
+  if (!status && !trace->path) status = no_memory(&r);
   if (!status) status = read_lines(&r, format);
   if (!status) status = settle(&r, rate);
   table_text_close(&r.text);
@@ -299,6 +300,7 @@ int serving_trace_read(struct serving_trace *trace, const char *path, unsigned f
 }
 
 void serving_trace_free(struct serving_trace *trace) {
+  free(trace->path);
   free(trace->list);
   free(trace->hashes);
   *trace = (struct serving_trace){0};

@@ -16,7 +16,7 @@ struct serving_trace_request {
   unsigned input, output;
   size_t hash;          // the first one of its prompt, in `hashes`
   unsigned hash_count;  // of parts of so many tokens as the file's origin says
-  size_t row;           // of the file, from 0 on
+  size_t line;          // of the file, from 1 on
 };
 struct serving_trace {
   struct serving_trace_request *list;  // by arrival
@@ -24,6 +24,7 @@ struct serving_trace {
   uint64_t *hashes;  // of formats that have them (mooncake): of a part of a prompt and all before it
   size_t hash_count;
   size_t failures;  // rows of formats that have them (burstgpt): without output, and not in the list
+  char *path;       // of the file
   bool unended;     // the last row of a table has no line feed behind it: it may be cut off
 };
 

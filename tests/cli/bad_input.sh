@@ -357,6 +357,7 @@ refused "moe: a space that is too small" "no room for expert 250 in bundles 0x3"
 echo '{"beside": "none", "colour": 1}' >colour.json
 printf 'arrival_s,input,output\n0,0,1\n' >zero.csv
 printf 'arrival_s,input,output\n0,1,1\n' >one.csv
+printf 'arrival_s,input,output\n0,1,1\n2,1000000,1000000\n1,1,1\n' >long.csv
 serve() { "$duplex" serve --system gpu --model mixtral --mode paper --measured 3 --warm-up 0 --json stats.json "$@"; }
 refused "serve: no system" "--system is missing" "$duplex" serve --model mixtral
 refused "serve: an unknown system" "expected a file or one of" "$duplex" serve --system gpus --model mixtral
@@ -372,6 +373,8 @@ refused "serve: weights that do not fit" "GB are left" serve --devices 1
 refused "serve: experts on 3 devices" "divisor or a multiple" serve --devices 3
 refused "serve: a trace of zeros" "zero.csv:2: input is 0" serve --trace zero.csv
 refused "serve: more than the trace has" "at most 1 requests" "$duplex" serve --system gpu --model mixtral --mode paper --trace one.csv --measured 2
+refused "serve: a request of a trace without room" "long.csv:3: a request of 2000000 tokens" \
+  "$duplex" serve --system gpu --model mixtral --mode paper --trace long.csv
 refused "serve: a rate of its own and a trace" "expected --rate" serve --trace one.csv --qps 3
 refused "serve: a rate without a trace" "expected --trace" serve --rate 5
 refused "serve: a format without a trace" "expected --trace" serve --format csv
@@ -379,7 +382,7 @@ for option in "--lin 5" "--lout 5" "--len-sd 0.1"; do
   # shellcheck disable=SC2086
   refused "serve: a trace and $option" "lengths of the trace" serve --trace one.csv $option
 done
-for option in "--times ." --measure "--activation-rule strict" "--partials f32" "--dram-preset hbm3_6400"; do
+for option in "--times ." --measure "--activation-rule strict" "--partials f32" "--dram-preset hbm3_6400" "--copies 1"; do
   # shellcheck disable=SC2086
   refused "serve: $option in mode paper" "expected --mode full" serve $option
 done
@@ -418,6 +421,10 @@ refused "serve: nodes that prefill as the authors" "expected another mode" \
   "$duplex" serve --system gpu --model mixtral --mode authors --nodes 2 --prefill-nodes 1
 refused "serve: experts on no Logic-PIM" "no Logic-PIM here" serve --policy pim
 refused "serve: experts on the half without them" "no xPU here" "$duplex" serve --system hetero --model mixtral --mode paper --policy xpu
+refused "serve: three copies of experts" "--copies" "$duplex" serve --system duplex-pe-et --model mixtral --copies 3
+refused "serve: two copies of experts without room" "with two copies of each expert" \
+  "$duplex" serve --system duplex-pe-et --model mixtral --devices 2 --copies 2
+refused "serve: two copies of experts on xPUs alone" "expected one" "$duplex" serve --system gpu --model mixtral --copies 2
 refused "serve: policy best without tables" "expected another policy" "$duplex" serve --system duplex-pe-et --model mixtral --mode paper --policy best
 
 # What must be accepted: the help, header versions 2 and 3, an output over an input.

@@ -38,12 +38,12 @@ static duplex_f16 *zeros(size_t count) {
 }
 
 // The router's rows are unit vectors, so that x says which experts a token goes to.
-static void open_device(struct bench *b, enum duplex_policy policy) {
+static void open_device(struct bench *b, unsigned copies) {
   const size_t matrix = (size_t)EXPERTS * INNER * HIDDEN;
   duplex_f16 *router = zeros((size_t)EXPERTS * HIDDEN);
   duplex_f16 *weights = zeros(matrix);
   const struct duplex_device_options options = {
-      .stacks = 5, .stack = {.backend = {.channels = 32}}, .policy = policy, .threads = 2};
+      .stacks = 5, .stack = {.backend = {.channels = 32}}, .copies = copies, .threads = 2};
   const struct duplex_moe_shape shape = {EXPERTS, HIDDEN, INNER};
   for (unsigned e = 0; e < EXPERTS; e++) router[e * HIDDEN + e] = 0x3c00;
   char text[256] = "";
@@ -55,8 +55,8 @@ static void open_device(struct bench *b, enum duplex_policy policy) {
   free(weights);
 }
 
-static void open_model(struct bench *b, enum serving_policy policy) {
-  struct serving_options options = {.system = "duplex-pe-et", .mode = SERVING_FULL, .policy = policy};
+static void open_model(struct bench *b, unsigned copies) {
+  struct serving_options options = {.system = "duplex-pe-et", .mode = SERVING_FULL};
   char path[] = P_tmpdir "/duplex_model_XXXXXX";
   char text[512] = "";
   const int file = mkstemp(path);
@@ -69,6 +69,7 @@ static void open_model(struct bench *b, enum serving_policy policy) {
   options.model = path;
   int error = serving_model_read(&b->model, path, text, sizeof text);
   if (!error) error = machine_read(&b->machine, &options, &b->model, text, sizeof text);
+  b->machine.copies = copies;
   if (!error) error = measured_open(&b->measured, &b->machine, &b->model, &options, text, sizeof text);
   remove(path);
   if (error) fail_msg("%s", text);
@@ -101,18 +102,17 @@ static double told(struct bench *b, const unsigned *counts, unsigned tokens) {
          CLOCK;
 }
 
-// A layer of each size on a device and in a stage.
-static void test_best(void **state) {
+// A layer of each size on a device and in a stage, with so many copies of each expert.
+static void check_layers(unsigned copies) {
   static const unsigned sizes[] = {1, 2, 4, 8, 16, 32, 40, 64};
   struct bench b = {0};
   struct duplex_random random;
   const struct duplex_moe_routing routing = {.top_k = TOP_K};
   duplex_f16 *x = zeros((size_t)TOKENS_MOST * HIDDEN);
   duplex_f16 *y = zeros((size_t)TOKENS_MOST * HIDDEN);
-  (void)state;
   duplex_random_seed(&random, environment_seed(), 0);
-  open_device(&b, DUPLEX_POLICY_BEST);
-  open_model(&b, SERVING_POLICY_BEST);
+  open_device(&b, copies);
+  open_model(&b, copies);
   for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     unsigned counts[EXPERTS];
     struct duplex_moe_stats stats;
@@ -120,8 +120,8 @@ static void test_best(void **state) {
     assert_int_equal(duplex_device_moe(b.device, b.moe, &routing, x, sizes[i], y), 0);
     duplex_device_last_stats(b.device, &stats);
     const double clocks = told(&b, counts, sizes[i]);
-    printf("%u tokens: told %.0f, shown %llu, %+.2f%%\n", sizes[i], clocks, (unsigned long long)stats.cycles,
-           100 * (clocks / (double)stats.cycles - 1));
+    printf("%u of each expert, %u tokens: told %.0f, shown %llu, %+.2f%%\n", copies, sizes[i], clocks,
+           (unsigned long long)stats.cycles, 100 * (clocks / (double)stats.cycles - 1));
     if (!(clocks <= 1.02 * (double)stats.cycles && clocks >= 0.98 * (double)stats.cycles)) b.missed++;
   }
   assert_int_equal(b.missed, 0);
@@ -131,7 +131,17 @@ static void test_best(void **state) {
   free(y);
 }
 
+static void test_one_copy(void **state) {
+  (void)state;
+  check_layers(1);
+}
+
+static void test_two_copies(void **state) {
+  (void)state;
+  check_layers(2);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_best)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_copy), cmocka_unit_test(test_two_copies)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

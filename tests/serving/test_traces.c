@@ -233,11 +233,29 @@ static void test_run(void **state) {
   assert_true(r.good == 0);
 }
 
+// The request that the memory has no room for is named by its line, wherever it comes in the order of arrival
+// and whatever is passed over.
+static void test_no_room(void **state) {
+  struct serving_trace trace;
+  struct serving_options o = {
+      .system = "gpu", .model = "mixtral", .mode = SERVING_PAPER, .trace = &trace, .batch = 8, .measured = 3};
+  struct serving_result r;
+  char error[1024] = "";
+  (void)state;
+  write_text(path,
+             "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n9,a,1000000,9,0,l\n"
+             "5,a,100,0,0,l\n7,a,1000000,1000000,0,l\n6,a,100,10,0,l\n");
+  assert_int_equal(serving_trace_read(&trace, path, format_of("burstgpt"), 0, error, sizeof error), 0);
+  assert_int_equal(serving_run(&o, &r, error, sizeof error), DUPLEX_ERROR_OUT_OF_SPACE);
+  check_message(error, path, ":4: a request of 2000000 tokens takes 262.1 GB", "the 250.2 GB that are left");
+  serving_trace_free(&trace);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_formats),      cmocka_unit_test(test_wrong),
-                                     cmocka_unit_test(test_hashes),       cmocka_unit_test(test_failures),
-                                     cmocka_unit_test(test_same_arrival), cmocka_unit_test(test_unended),
-                                     cmocka_unit_test(test_mutations),    cmocka_unit_test(test_run)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_formats),   cmocka_unit_test(test_wrong),        cmocka_unit_test(test_hashes),
+      cmocka_unit_test(test_failures),  cmocka_unit_test(test_same_arrival), cmocka_unit_test(test_unended),
+      cmocka_unit_test(test_mutations), cmocka_unit_test(test_run),          cmocka_unit_test(test_no_room)};
   if (!make_file(path)) return 1;
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);
   remove(path);

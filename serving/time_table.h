@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables of time of a slice of experts: built in, of a file, or measured on the C model.
+#ifndef SERVING_TIME_TABLE_H
+#define SERVING_TIME_TABLE_H
+
+#include "schedule/schedule.h"
+#include "serving/experts.h"
+
+// The experts of a group of devices as one of them has them, in so many copies as the machine has.
+struct schedule_shape time_table_shape(const struct machine *machine, const struct serving_model *model);
+
+// The table of that shape: the built-in one, or that of a file in options->tables (may be NULL), or measured
+// on the C model, which takes half a minute, and kept there. Returns 0 or a code, with a line in `error`.
+int time_table_load(const struct machine *machine, const struct serving_model *model,
+                    const struct serving_options *options, struct schedule_times *times, char *error,
+                    size_t size);
+
+#endif
