@@ -24,14 +24,16 @@ static size_t expect(const struct duplex_moe *moe, uint16_t counts[DUPLEX_EXPERT
   return pairs;
 }
 
-// Decides such a layer, which has as many tokens as its largest expert at least.
-static void decide(struct moe_run *run, uint16_t *counts) {
-  run->dispatch.count = counts;
-  for (size_t e = 0; e < run->moe->shape.experts; e++) {
-    run->counts[e] = counts[e];
-    run->tokens = duplex_larger(run->tokens, counts[e]);
+// The run of such a layer, which has as many tokens as its largest expert at least.
+static struct moe_run run_of(const struct duplex_moe *moe, uint16_t *counts) {
+  struct moe_run run = {
+      .device = moe->device, .moe = moe, .stage = moe->stage, .dispatch = {.count = counts}};
+  for (size_t e = 0; e < moe->shape.experts; e++) {
+    run.counts[e] = counts[e];
+    run.tokens = duplex_larger(run.tokens, counts[e]);
+    run.dispatch.pairs += counts[e];
   }
-  run_decide(run);
+  return run;
 }
 
 // The decision, and the launches of so many phases, of which the first goes on beside it.
@@ -39,13 +41,34 @@ static uint64_t decision_and_launches(const struct moe_run *run, unsigned phases
   return charges_decide(run) + charges_first_launch(run) + (phases - 1) * charges_launch(run);
 }
 
-uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts) {
-  struct moe_run run = {.device = moe->device, .moe = moe, .stage = moe->stage};
+// The layer as it is decided, without the decision and the launches, of which there are *phases.
+static uint64_t predict_run(struct moe_run *run, unsigned *phases) {
   struct duplex_moe_stats stats = {0};
-  decide(&run, counts);
-  model_predict(&run, &stats);
-  const unsigned phases = (unsigned)__builtin_popcount(run_phases(&run)) * moe->stages;
-  return stats.predicted + decision_and_launches(&run, phases);
+  model_predict(run, &stats);
+  *phases = (unsigned)__builtin_popcount(run_phases(run)) * run->moe->stages;
+  return stats.predicted;
+}
+
+uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts) {
+  struct moe_run run = run_of(moe, counts);
+  unsigned phases;
+  run_decide(&run);
+  const uint64_t clocks = predict_run(&run, &phases);
+  return clocks + decision_and_launches(&run, phases);
+}
+
+static uint64_t predict_under(void *context, enum schedule_policy policy, uint16_t *counts) {
+  const struct duplex_moe *moe = context;
+  struct moe_run run = run_of(moe, counts);
+  unsigned phases;
+  run_decide_by(&run, policy);
+  const uint64_t clocks = predict_run(&run, &phases);
+  return clocks + (uint64_t)phases * moe->worth.launch;
+}
+
+void moe_weigh(struct duplex_moe *moe) {
+  const struct moe_run run = {.device = moe->device, .moe = moe};
+  schedule_weigh((uint32_t)moe->shape.experts, (uint32_t)charges_launch(&run), predict_under, moe, &moe->worth);
 }
 
 // Clocks of so many bytes of every token on a channel of each stack.
@@ -70,23 +93,31 @@ static void fill_costs(const struct duplex_moe *moe, struct schedule_costs *cost
       costs->sums[format][tokens] = clocks_of(shape, tokens * sums[format]);
 }
 
+// With the decision and the launches, under a policy.
+static uint64_t estimate_under(struct moe_run *run, enum schedule_policy policy) {
+  const struct moe_stage *stage = run->stage;
+  struct schedule_phase phases[STAGE_PHASES];
+  struct schedule_prediction prediction;
+  run_decide_by(run, policy);
+  schedule_phases(&stage->times, stage->format, run->dispatch.count, &run->decision, phases);
+  schedule_predict(&stage->times.costs[SCHEDULE_OF_PIECE], stage->format, phases, &prediction);
+  const unsigned launched =
+      (schedule_phase_works(&phases[0]) + schedule_phase_works(&phases[1])) * run->moe->stages;
+  return prediction.total + decision_and_launches(run, launched);
+}
+
 // By formulas: the decision is made by their table. Where h is gathered the table of whole experts tells of
 // both stages together. The memory of `moe` is used; its tables are those of the formulas afterwards.
 uint64_t moe_estimate(struct duplex_moe *moe, uint16_t *counts) {
   struct schedule_times *measured = &moe->stage->times;
-  struct moe_run run = {.device = moe->device, .moe = moe, .stage = moe->stage};
-  struct schedule_phase phases[STAGE_PHASES];
-  struct schedule_prediction prediction;
   schedule_formula(&moe->times.shape, &moe->times.placement, measured);
   fill_costs(moe, &measured->costs[SCHEDULE_OF_PIECE]);
   schedule_seal(measured);
   if (!schedule_charge(measured, moe->stage->format, &moe->charged)) return UINT64_MAX;
-  decide(&run, counts);
-  schedule_phases(measured, moe->stage->format, counts, &run.decision, phases);
-  schedule_predict(&measured->costs[SCHEDULE_OF_PIECE], moe->stage->format, phases, &prediction);
-  const unsigned launched =
-      (schedule_phase_works(&phases[0]) + schedule_phase_works(&phases[1])) * moe->stages;
-  return prediction.total + decision_and_launches(&run, launched);
+  struct moe_run run = run_of(moe, counts);
+  const uint64_t best = estimate_under(&run, SCHEDULE_BEST);
+  if (moe->device->options.always_decide) return best;
+  return duplex_smaller(best, estimate_under(&run, SCHEDULE_ALONE));
 }
 
 // Whether gathering can pay: the xPU needs longer for the exact sums of so many pairs than for the launches

@@ -47,6 +47,7 @@ struct duplex_moe {
   struct schedule_times times;    // of all stages, as measured; without costs of several
   struct schedule_times charged;  // that the decision goes by
   struct schedule_work *work;     // of the decision
+  struct schedule_worth worth;    // of decisions of `best`
   unsigned pieces;                // on each stack
   // Expert e has the pieces q with q mod turns = e mod turns (moe_has_piece). With two copies a piece of the
   // schedule is two here: for Logic-PIM, and for the xPU (moe_piece_of_schedule).
@@ -99,6 +100,9 @@ uint64_t moe_estimate(struct duplex_moe *moe, uint16_t *counts);
 // Inner columns of a piece before part `cut`, and behind it; `cut` may be beyond the stack's parts.
 size_t moe_inner_before(const struct moe_piece *piece, unsigned cut);
 size_t moe_inner_behind(const struct moe_piece *piece, unsigned cut);
+
+// Weighs the decisions of `best` of a layer that has its tables.
+void moe_weigh(struct duplex_moe *moe);
 
 // The layer is one of this device's.
 bool moe_is_of(const struct duplex_device *device, const struct duplex_moe *moe);

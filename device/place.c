@@ -148,5 +148,6 @@ int moe_lay_out(struct duplex_moe *moe, const struct duplex_moe_form *form, stru
 int moe_place(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_way way) {
   int error = moe_lay_out(moe, form, way);
   for (unsigned i = 0; i < moe->stages && !error; i++) error = take_tables(moe, form, &moe->stage[i]);
+  if (!error && moe->device->options.policy == DUPLEX_POLICY_BEST) moe_weigh(moe);
   return error;
 }

@@ -21,6 +21,23 @@ static void one_side(const struct schedule_times *times, const uint16_t *counts,
   }
 }
 
+// Every piece on the xPU at once, where it lies for `best`.
+static void alone(const struct schedule_times *times, const uint16_t *counts,
+                  struct schedule_decision *decision) {
+  const struct schedule_placement *placement = &times->placement;
+  if (placement->layout == SCHEDULE_STRIPED) {
+    one_side(times, counts, false, decision);
+    return;
+  }
+  for (uint32_t e = 0; e < times->shape.experts; e++) {
+    const uint32_t groups = schedule_groups(counts[e]);
+    decision->cut[0][e] = decision->cut[1][e] = 0;
+    for (uint32_t q = 0; q < placement->pieces; q++)
+      decision->xpu[1] += SCHEDULE_TIME(times, groups, xpu[q][0]);
+  }
+  if (placement->layout == SCHEDULE_REPLICATED) decision->owned[0] = SCHEDULE_COPIED_BUNDLES;
+}
+
 void schedule_decide(enum schedule_policy policy, const struct schedule_times *times, const uint16_t *counts,
                      struct schedule_work *work, struct schedule_decision *decision) {
   decision->policy = policy;
@@ -41,6 +58,9 @@ void schedule_decide(enum schedule_policy policy, const struct schedule_times *t
       break;
     case SCHEDULE_TURNS:
       schedule_turns(times, counts, decision);
+      break;
+    case SCHEDULE_ALONE:
+      alone(times, counts, decision);
       break;
     default:
       schedule_best(times, counts, work, decision);

@@ -34,6 +34,7 @@ static struct duplex_device_options draw_device(struct duplex_random *random,
   options.stack.strict = duplex_random_below(random, 2);
   if (duplex_random_below(random, 4) == 0) options.stack.riscv = riscv;
   options.copies = options.policy == DUPLEX_POLICY_BEST ? 1 + (unsigned)duplex_random_below(random, 2) : 0;
+  options.always_decide = duplex_random_below(random, 5) > 0;  // the xPU is soonest with most layers so small
   return options;
 }
 
@@ -186,7 +187,8 @@ static uint64_t predict(const struct duplex_moe_shape *shape, size_t tokens, enu
                                                 .partials = wanted,
                                                 .threads = 1,
                                                 .expected_pairs = tokens * shape->experts,
-                                                .copies = copies};
+                                                .copies = copies,
+                                                .always_decide = 1};
   run_layer(&c, "cmodel", &options, y, stats);
   free(zeros);
   free(y);
