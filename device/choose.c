@@ -68,7 +68,8 @@ static uint64_t predict_under(void *context, enum schedule_policy policy, uint16
 
 void moe_weigh(struct duplex_moe *moe) {
   const struct moe_run run = {.device = moe->device, .moe = moe};
-  schedule_weigh((uint32_t)moe->shape.experts, (uint32_t)charges_launch(&run), predict_under, moe, &moe->worth);
+  schedule_weigh((uint32_t)moe->shape.experts, (uint32_t)charges_launch(&run), predict_under, moe,
+                 &moe->worth);
 }
 
 // Clocks of so many bytes of every token on a channel of each stack.

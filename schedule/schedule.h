@@ -104,8 +104,8 @@ struct schedule_times {
 };
 
 // PAPER is the faster of its two halves: SPACES, an expert in bundle e % 4, and TURNS, striped over all
-// bundles with one side at a time. Where the placement is there already, its own half is asked for. ALONE: the
-// xPU does all that is placed for BEST.
+// bundles with one side at a time. Where the placement is there already, its own half is asked for. ALONE:
+// the xPU does all that is placed for BEST.
 enum schedule_policy {
   SCHEDULE_XPU,
   SCHEDULE_PIM,

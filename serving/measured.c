@@ -38,7 +38,7 @@ struct measured {
   unsigned classes;  // experts of the same number modulo this are alike: any order of them costs the same
   struct kept *kept;
   struct schedule_worth worth;  // of decisions of `best`
-  uint64_t slope;  // units of a group beyond SCHEDULE_GROUPS at most
+  uint64_t slope;               // units of a group beyond SCHEDULE_GROUPS at most
 };
 
 // The half of the paper's policy whose placement the experts of a device have.
@@ -234,8 +234,8 @@ static enum schedule_policy policy_for(const struct measured *m, const unsigned 
 }
 
 // Decides one group's experts and charges them: seconds of both sides, energy, work.
-static struct group_cost run_group(struct measured *m, const unsigned *given,
-                                   unsigned tokens, struct experts_cost *cost) {
+static struct group_cost run_group(struct measured *m, const unsigned *given, unsigned tokens,
+                                   struct experts_cost *cost) {
   unsigned counts[SCHEDULE_EXPERTS];
   struct group_cost g = {0};
   const double weights = (double)m->model->matrices * m->model->hidden * m->model->inner;
@@ -288,8 +288,8 @@ static unsigned calls_of(const struct measured *m, const unsigned *counts) {
 }
 
 // Adds a call of all devices, of which the slowest counts.
-static void run_call(struct measured *m, const unsigned *counts, unsigned tokens,
-                     unsigned call, unsigned calls, struct experts_cost *cost, double *charge) {
+static void run_call(struct measured *m, const unsigned *counts, unsigned tokens, unsigned call,
+                     unsigned calls, struct experts_cost *cost, double *charge) {
   struct group_cost slowest = {0};
   for (unsigned i = 0; i < m->layout.groups; i++) {
     unsigned of_call[SCHEDULE_EXPERTS];
@@ -305,12 +305,11 @@ static void run_call(struct measured *m, const unsigned *counts, unsigned tokens
   cost->checked += slowest.checked;
 }
 
-static struct experts_cost run_layer(struct measured *m, const unsigned *counts,
-                                     unsigned tokens, double *charge) {
+static struct experts_cost run_layer(struct measured *m, const unsigned *counts, unsigned tokens,
+                                     double *charge) {
   struct experts_cost cost = {0};
   const unsigned calls = calls_of(m, counts);
-  for (unsigned call = 0; call < calls; call++)
-    run_call(m, counts, tokens, call, calls, &cost, charge);
+  for (unsigned call = 0; call < calls; call++) run_call(m, counts, tokens, call, calls, &cost, charge);
   return cost;
 }
 

@@ -50,8 +50,8 @@ static void test_threshold(void **state) {
   assert_int_equal(schedule_worthwhile(&worth, 52, LAUNCH), SCHEDULE_BEST);
 }
 
-// Every number of pairs is in a step whose middle is within a sixteenth of it, and more than the last step has
-// are in that one.
+// Every number of pairs is in a step whose middle is within a sixteenth of it, and more than the last step
+// has are in that one.
 static void test_steps(void **state) {
   (void)state;
   struct schedule_worth worth;
@@ -70,8 +70,8 @@ static void test_steps(void **state) {
   assert_int_equal(worth.last, SCHEDULE_STEPS - 1);
 }
 
-// All pieces are the xPU's in one phase, at the times of cut 0; with copies Logic-PIM keeps the bundles of its
-// own.
+// All pieces are the xPU's in one phase, at the times of cut 0; with copies Logic-PIM keeps the bundles of
+// its own.
 static void check_alone(struct schedule_shape shape, enum schedule_layout layout) {
   struct schedule_placement placement;
   struct schedule_times times;
@@ -93,7 +93,7 @@ static void check_alone(struct schedule_shape shape, enum schedule_layout layout
     }
   }
   assert_int_equal(decision.total, expected);
-  assert_int_equal(decision.owned[0], striped                          ? SCHEDULE_ALL_BUNDLES
+  assert_int_equal(decision.owned[0], striped                         ? SCHEDULE_ALL_BUNDLES
                                       : layout == SCHEDULE_REPLICATED ? SCHEDULE_COPIED_BUNDLES
                                                                       : 0);
   assert_int_equal(decision.owned[1], 0);
