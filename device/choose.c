@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chooses how a layer is done: how its sums come together, and how many copies of its experts there are, by
 // what the tables of time predict.
-#include <string.h>
-
 #include "device/charges.h"
 #include "device/model.h"
 #include "device/tables.h"
+#include "device/xpu_works.h"
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
-#define XPU_BEAT 32u  // bytes of a channel's pins in a clock
-// Two ways whose times by formulas differ by more than one part in so many are not both measured: the
-// formulas are off by less (docs/schedule.md, "Formulas").
-#define FORMULA_ERROR 40u
-#define JOB_CLOCKS 300u  // a job of Logic-PIM, by the formulas
+#define WAYS 4u
+// Ways that take longer than the fastest one by more than one part in so many, by formulas, are not measured.
+#define FORMULA_ERROR 20u
 
 // Pairs of the expected layer, and the tokens of each expert: as many as of the others, or one more.
 static size_t expect(const struct duplex_moe *moe, uint16_t counts[DUPLEX_EXPERTS_MOST]) {
@@ -49,12 +46,24 @@ static uint64_t predict_run(struct moe_run *run, unsigned *phases) {
   return stats.predicted;
 }
 
-uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts) {
-  struct moe_run run = run_of(moe, counts);
+static uint64_t predict_whole(struct moe_run *run) {
   unsigned phases;
-  run_decide(&run);
-  const uint64_t clocks = predict_run(&run, &phases);
-  return clocks + decision_and_launches(&run, phases);
+  const uint64_t clocks = predict_run(run, &phases);
+  return clocks + decision_and_launches(run, phases);
+}
+
+uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts) {
+  const struct duplex_device_options *options = &moe->device->options;
+  struct moe_run run = run_of(moe, counts);
+  if (options->policy != DUPLEX_POLICY_BEST) {
+    run_decide(&run);
+    return predict_whole(&run);
+  }
+  run_decide_by(&run, SCHEDULE_BEST);
+  const uint64_t best = predict_whole(&run);
+  if (options->always_decide) return best;
+  run_decide_by(&run, SCHEDULE_ALONE);
+  return duplex_smaller(best, predict_whole(&run));
 }
 
 static uint64_t predict_under(void *context, enum schedule_policy policy, uint16_t *counts) {
@@ -66,68 +75,11 @@ static uint64_t predict_under(void *context, enum schedule_policy policy, uint16
   return clocks + (uint64_t)phases * moe->worth.launch;
 }
 
-void moe_weigh(struct duplex_moe *moe) {
+// Weighs the decisions of `best` of a layer that has its tables.
+static void weigh(struct duplex_moe *moe) {
   const struct moe_run run = {.device = moe->device, .moe = moe};
   schedule_weigh((uint32_t)moe->shape.experts, (uint32_t)charges_launch(&run), predict_under, moe,
                  &moe->worth);
-}
-
-// Clocks of so many bytes of every token on a channel of each stack.
-static uint32_t clocks_of(const struct schedule_shape *shape, uint64_t bytes) {
-  return (uint32_t)((bytes + XPU_BEAT * shape->channels - 1) / (XPU_BEAT * shape->channels));
-}
-
-// What moves for a group of 8 tokens and for 1 to 8, and a job: x and exact or rounded sums; or x, products
-// and h of both stages together.
-static void fill_costs(const struct duplex_moe *moe, struct schedule_costs *costs) {
-  const struct schedule_shape *shape = &moe->times.shape;
-  const bool gathered = moe->stages > 1;
-  const uint64_t inner = shape->inner;
-  const uint64_t h = gathered ? 2 * inner : 0;
-  const uint64_t products = (4 * (1 + shape->gated) * inner + 4 * (uint64_t)shape->hidden) / shape->stacks;
-  const uint64_t sums[SCHEDULE_FORMATS] = {[SCHEDULE_EXACT] = 16 * (uint64_t)shape->hidden,
-                                           [SCHEDULE_ROUNDED] = gathered ? products : 4 * shape->hidden};
-  costs->job = moe->stages * JOB_CLOCKS;
-  costs->tokens = clocks_of(shape, DUPLEX_LANES * (2 * (uint64_t)shape->hidden + h));
-  for (unsigned format = 0; format < SCHEDULE_FORMATS; format++)
-    for (unsigned tokens = 1; tokens <= DUPLEX_LANES; tokens++)
-      costs->sums[format][tokens] = clocks_of(shape, tokens * sums[format]);
-}
-
-// With the decision and the launches, under a policy.
-static uint64_t estimate_under(struct moe_run *run, enum schedule_policy policy) {
-  const struct moe_stage *stage = run->stage;
-  struct schedule_phase phases[STAGE_PHASES];
-  struct schedule_prediction prediction;
-  run_decide_by(run, policy);
-  schedule_phases(&stage->times, stage->format, run->dispatch.count, &run->decision, phases);
-  schedule_predict(&stage->times.costs[SCHEDULE_OF_PIECE], stage->format, phases, &prediction);
-  const unsigned launched =
-      (schedule_phase_works(&phases[0]) + schedule_phase_works(&phases[1])) * run->moe->stages;
-  return prediction.total + decision_and_launches(run, launched);
-}
-
-// By formulas: the decision is made by their table. Where h is gathered the table of whole experts tells of
-// both stages together. The memory of `moe` is used; its tables are those of the formulas afterwards.
-uint64_t moe_estimate(struct duplex_moe *moe, uint16_t *counts) {
-  struct schedule_times *measured = &moe->stage->times;
-  schedule_formula(&moe->times.shape, &moe->times.placement, measured);
-  fill_costs(moe, &measured->costs[SCHEDULE_OF_PIECE]);
-  schedule_seal(measured);
-  if (!schedule_charge(measured, moe->stage->format, &moe->charged)) return UINT64_MAX;
-  struct moe_run run = run_of(moe, counts);
-  const uint64_t best = estimate_under(&run, SCHEDULE_BEST);
-  if (moe->device->options.always_decide) return best;
-  return duplex_smaller(best, estimate_under(&run, SCHEDULE_ALONE));
-}
-
-// Whether gathering can pay: the xPU needs longer for the exact sums of so many pairs than for the launches
-// of the two phases that it has more.
-static bool gathering_can_pay(const struct duplex_moe *moe, size_t pairs) {
-  const struct moe_run run = {.device = moe->device, .moe = moe};
-  const uint64_t bytes = (uint64_t)16 * moe->shape.hidden * pairs * moe->times.placement.pieces;
-  const uint64_t sums = bytes / (XPU_BEAT * moe->times.shape.channels);
-  return moe->device->stacks > 1 && sums > STAGE_PHASES * charges_launch(&run);
 }
 
 // Layers that are to have two copies if this one has: those that are not there yet.
@@ -154,77 +106,102 @@ static int can_copy(struct duplex_moe *moe, const struct duplex_moe_form *form, 
   return moe_has_room(moe, layers_to_come(moe), most, can);
 }
 
-// The numbers of copies with which such a layer may take the least time, as bits; by formulas where both may
-// be.
-static int copies_to_try(struct duplex_moe *moe, const struct duplex_moe_form *form,
-                         enum duplex_partials partials, unsigned *tried) {
-  uint16_t counts[DUPLEX_EXPERTS_MOST];
-  const size_t pairs = expect(moe, counts);
-  bool can;
-  int error = can_copy(moe, form, partials, pairs, &can);
-  *tried = can ? 2 : 1;
-  if (error || !can || moe->device->options.copies) return error;
-  const unsigned from_file = tables_from_file(moe->device, form, partials == DUPLEX_PARTIALS_F32);
-  if (from_file && partials != DUPLEX_PARTIALS_GATHERED) {
-    *tried = from_file;
-    return DUPLEX_OK;
-  }
-  const uint64_t two = moe_estimate(moe, counts);
-  error = moe_lay_out(moe, form, (struct moe_way){partials, 1});
-  if (error) return error;
-  const uint64_t one = moe_estimate(moe, counts);
-  *tried = (one < two || one - two <= two / FORMULA_ERROR) | (two < one || two - one <= one / FORMULA_ERROR)
-                                                                 << 1;
-  return DUPLEX_OK;
-}
-
-// The best way so far, and the clocks that it is predicted to take.
-struct best {
-  struct moe_way way;
-  uint64_t clocks;
+// What is to be tried: ways, and the clocks that each is predicted to take.
+struct candidates {
+  struct moe_way way[WAYS];
+  uint64_t clocks[WAYS];
+  unsigned count;
+  bool slower;  // the xPU tells of longer times than the formulas have
 };
 
-// Takes the ways with these sums that are better, by measured tables.
-static int consider(struct duplex_moe *moe, const struct duplex_moe_form *form, enum duplex_partials partials,
-                    struct best *best) {
+// Whether the xPU tells of a longer time for an expert with so many tokens.
+static bool xpu_is_slower(const struct duplex_moe *moe, unsigned tokens) {
+  const struct schedule_times *times = &moe->times;
+  const unsigned groups = schedule_groups(tokens);
+  const uint64_t told = device_xpu_expert_clocks(moe->device->xpu, groups * DUPLEX_LANES, times->shape.hidden,
+                                                 times->shape.inner, times->shape.gated);
+  return told > (uint64_t)SCHEDULE_TIME(times, groups, whole) * times->clocks_per_unit;
+}
+
+// Adds a way, by formulas; one whose times are too long for a table is none if there are others.
+static int add(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_way way,
+               struct candidates *candidates) {
   uint16_t counts[DUPLEX_EXPERTS_MOST];
-  unsigned tried;
-  int error = copies_to_try(moe, form, partials, &tried);
   expect(moe, counts);
-  for (unsigned copies = 1; copies <= 2 && !error; copies++) {
-    if (!(tried >> (copies - 1) & 1)) continue;
-    error = moe_place(moe, form, (struct moe_way){partials, copies});
-    const uint64_t clocks = error ? UINT64_MAX : moe_predict(moe, counts);
-    if (clocks < best->clocks) *best = (struct best){moe->way, clocks};
+  int error = moe_lay_out(moe, form, way);
+  if (!error) error = moe_use_formulas(moe);
+  if (error == DUPLEX_ERROR_ARGUMENT && candidates->count) {
+    moe->device->error_text[0] = 0;
+    return DUPLEX_OK;
   }
+  candidates->way[candidates->count] = moe->way;
+  candidates->clocks[candidates->count++] = error ? 0 : moe_predict(moe, counts);
+  candidates->slower = candidates->slower || error || xpu_is_slower(moe, counts[0]);
   return error;
+}
+
+// Adds the ways with these sums. A file with the table of a number of copies of such layers decides for that.
+static int add_copies(struct duplex_moe *moe, const struct duplex_moe_form *form,
+                      enum duplex_partials partials, struct candidates *candidates) {
+  uint16_t counts[DUPLEX_EXPERTS_MOST];
+  bool two;
+  int error = can_copy(moe, form, partials, expect(moe, counts), &two);
+  const bool one = !two || !moe->device->options.copies;
+  const unsigned from_file =
+      one && two ? tables_from_file(moe->device, form, partials == DUPLEX_PARTIALS_F32) : 0;
+  const bool only = from_file == 1 || from_file == 2;
+  if (!error && one && (!only || from_file == 1))
+    error = add(moe, form, (struct moe_way){partials, 1}, candidates);
+  if (!error && two && (!only || from_file == 2))
+    error = add(moe, form, (struct moe_way){partials, 2}, candidates);
+  return error;
+}
+
+// Keeps those that may take the least time: the formulas are off by little, unless the xPU is another.
+static void keep_near(struct candidates *candidates) {
+  uint64_t least = UINT64_MAX;
+  unsigned kept = 0;
+  if (candidates->slower) return;
+  for (unsigned i = 0; i < candidates->count; i++)
+    if (candidates->clocks[i] < least) least = candidates->clocks[i];
+  for (unsigned i = 0; i < candidates->count; i++)
+    if (candidates->clocks[i] - least <= least / FORMULA_ERROR) candidates->way[kept++] = candidates->way[i];
+  candidates->count = kept;
+}
+
+// The one that is predicted to take the least time by measured tables, of those that fit tables; the first,
+// if there is no other.
+static int choose_best(struct duplex_moe *moe, const struct duplex_moe_form *form,
+                       const struct candidates *candidates, struct moe_way *best) {
+  uint16_t counts[DUPLEX_EXPERTS_MOST];
+  uint64_t least = UINT64_MAX;
+  *best = candidates->way[0];
+  expect(moe, counts);
+  for (unsigned i = 0; i < candidates->count && candidates->count > 1; i++) {
+    const int error = moe_place(moe, form, candidates->way[i]);
+    if (error && error != DUPLEX_ERROR_ARGUMENT) return error;
+    const uint64_t clocks = error ? UINT64_MAX : moe_predict(moe, counts);
+    if (clocks < least) {
+      least = clocks;
+      *best = moe->way;
+    }
+  }
+  moe->device->error_text[0] = 0;
+  return DUPLEX_OK;
 }
 
 int moe_choose(struct duplex_moe *moe, const struct duplex_moe_form *form) {
   const enum duplex_partials wanted = moe->device->options.partials;
   const bool chooses = wanted == DUPLEX_PARTIALS_AUTO;
-  uint16_t counts[DUPLEX_EXPERTS_MOST];
-  struct best best = {.clocks = UINT64_MAX};
-  int error = consider(moe, form, chooses ? DUPLEX_PARTIALS_ACC : wanted, &best);
+  struct candidates candidates = {.count = 0};
+  struct moe_way best;
+  int error = add_copies(moe, form, chooses ? DUPLEX_PARTIALS_ACC : wanted, &candidates);
+  if (!error && chooses && moe->device->stacks > 1)
+    error = add_copies(moe, form, DUPLEX_PARTIALS_GATHERED, &candidates);
   if (error) return error;
-  if (chooses && gathering_can_pay(moe, expect(moe, counts))) {
-    error = consider(moe, form, DUPLEX_PARTIALS_GATHERED, &best);
-    if (error && error != DUPLEX_ERROR_ARGUMENT) return error;
-    moe->device->error_text[0] = 0;  // that a time is too long for the tables of products
-  }
-  return moe_place(moe, form, best.way);
-}
-
-int moe_choose_copies(struct duplex_device *device, const struct duplex_moe_form *form, unsigned *copies) {
-  for (const struct duplex_moe *layer = device->layers; layer; layer = layer->next)
-    if (memcmp(&layer->shape, &form->shape, sizeof form->shape) == 0 && layer->gated == form->gated) {
-      *copies = layer->way.copies;
-      return DUPLEX_OK;
-    }
-  struct duplex_moe *moe = moe_new(device, form);
-  if (!moe) return device_no_memory(device);
-  const int error = moe_choose(moe, form);
-  *copies = moe->way.copies;
-  moe_free(moe);
+  keep_near(&candidates);
+  error = choose_best(moe, form, &candidates, &best);
+  if (!error) error = moe_place(moe, form, best);
+  if (!error && moe->device->options.policy == DUPLEX_POLICY_BEST) weigh(moe);
   return error;
 }

@@ -72,7 +72,10 @@ void moe_free(struct duplex_moe *moe);
 // loaded, and there are no times. It has one copy where the schedule does not gain by two. Errors as of
 // duplex_device_load_moe.
 int moe_lay_out(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_way way);
-// The same, and its tables of time.
+// The tables of time of a layer that is laid out, by formulas (docs/schedule.md). Errors: ARGUMENT (times too
+// long).
+int moe_use_formulas(struct duplex_moe *moe);
+// Laid out, with measured tables of time.
 int moe_place(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_way way);
 
 // The same in the way that the options of the device ask for: of those that they leave open, and for which
@@ -82,9 +85,6 @@ int moe_choose(struct duplex_moe *moe, const struct duplex_moe_form *form);
 // The pieces of a stage on a stack; false if it has nothing of them.
 bool moe_stack_options(const struct duplex_moe *moe, const struct moe_stage *stage, unsigned stack,
                        struct duplex_layer_options *options);
-// The copies of a layer of this form: those of one that is there, or as moe_choose would have them.
-int moe_choose_copies(struct duplex_device *device, const struct duplex_moe_form *form, unsigned *copies);
-
 // Whether so many layers as this one, which is laid out, find room in the DRAM that is free, and beside them
 // x and results of so many pairs.
 int moe_has_room(const struct duplex_moe *moe, size_t layers, size_t pairs, bool *fits);
@@ -92,17 +92,13 @@ int moe_has_room(const struct duplex_moe *moe, size_t layers, size_t pairs, bool
 uint64_t moe_dram_bytes(const struct duplex_moe *moe);
 
 // Clocks that such a layer is predicted to take with so many tokens of each expert: all that
-// duplex_moe_stats.predicted has, the decision, and the launches of its phases. moe_estimate: the same by
-// formulas, for a layer that is laid out.
+// duplex_moe_stats.predicted has, the decision, and the launches of its phases. Under BEST as it is decided or
+// on the xPU alone, whichever is less.
 uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts);
-uint64_t moe_estimate(struct duplex_moe *moe, uint16_t *counts);
 
 // Inner columns of a piece before part `cut`, and behind it; `cut` may be beyond the stack's parts.
 size_t moe_inner_before(const struct moe_piece *piece, unsigned cut);
 size_t moe_inner_behind(const struct moe_piece *piece, unsigned cut);
-
-// Weighs the decisions of `best` of a layer that has its tables.
-void moe_weigh(struct duplex_moe *moe);
 
 // The layer is one of this device's.
 bool moe_is_of(const struct duplex_device *device, const struct duplex_moe *moe);

@@ -216,7 +216,8 @@ static void count_others(struct moe_run *run) {
 }
 
 // Every product of the experts was done on one side. A piece whose bundles no side had in any phase would be
-// left out, without an access that its stack could refuse; copies with other parts would be cut in two places.
+// left out, without an access that its stack could refuse; copies with other parts would be cut in two
+// places.
 static int check_work(struct moe_run *run) {
   const struct duplex_moe_shape *shape = &run->moe->shape;
   const struct duplex_moe_stats *stats = &run->device->stats;

@@ -74,7 +74,8 @@ static int run_stage(struct moe_run *run, unsigned number, uint64_t *clock) {
     if (phases >> i & 1) error = phase_plan(run, decision->owned[i]);
   for (unsigned i = 0; i < STAGE_PHASES && !error; i++) {
     if (!(phases >> i & 1)) continue;
-    const uint64_t launch = i == first ? charges_first_launch(run) : charges_launch(run);
+    const bool beside_decision = number == 0 && i == first;
+    const uint64_t launch = beside_decision ? charges_first_launch(run) : charges_launch(run);
     *clock = charges_note(run, "launch", &run->device->stats.launch, *clock, launch);
     error = phase_run(run, decision->owned[i], times);
     *clock = note_phase(run, number + i, times, *clock);

@@ -4,7 +4,10 @@
 
 #include "device/layer.h"
 #include "device/tables.h"
+#include "duplex/arithmetic.h"
 #include "duplex/error.h"
+
+#define XPU_BEAT 32u  // bytes of a channel's pins in a clock
 
 // The whole slice of each stack as one part of one piece.
 static void place_whole(struct duplex_moe *moe) {
@@ -82,13 +85,9 @@ static void add_times(struct schedule_times *sum, const struct schedule_times *o
   schedule_seal(sum);
 }
 
-// Tables of a stage; those of the layer are the sums of all.
-static int take_tables(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_stage *stage) {
-  const struct tables_wanted wanted = tables_of_stage(moe, stage);
-  const struct schedule_times *times;
+// A stage has this table; those of the layer are the sums of all stages so far.
+static int use_table(struct duplex_moe *moe, struct moe_stage *stage, const struct schedule_times *times) {
   struct schedule_times charged;
-  const int error = tables_take(moe->device, form, &wanted, &times);
-  if (error) return error;
   stage->times = *times;
   bool fits = schedule_charge(times, stage->format, &charged);
   if (stage == moe->stage) {
@@ -101,6 +100,14 @@ static int take_tables(struct duplex_moe *moe, const struct duplex_moe_form *for
   }
   if (fits) return DUPLEX_OK;
   return device_fail(moe->device, DUPLEX_ERROR_ARGUMENT, "tokens and sums take too long for a table of time");
+}
+
+// The measured table of a stage.
+static int take_table(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_stage *stage) {
+  const struct tables_wanted wanted = tables_of_stage(moe, stage);
+  const struct schedule_times *times;
+  const int error = tables_take(moe->device, form, &wanted, &times);
+  return error ? error : use_table(moe, stage, times);
 }
 
 // What the stages are, with shape and placement but without times.
@@ -147,7 +154,43 @@ int moe_lay_out(struct duplex_moe *moe, const struct duplex_moe_form *form, stru
 
 int moe_place(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_way way) {
   int error = moe_lay_out(moe, form, way);
-  for (unsigned i = 0; i < moe->stages && !error; i++) error = take_tables(moe, form, &moe->stage[i]);
-  if (!error && moe->device->options.policy == DUPLEX_POLICY_BEST) moe_weigh(moe);
+  for (unsigned i = 0; i < moe->stages && !error; i++) error = take_table(moe, form, &moe->stage[i]);
+  return error;
+}
+
+// What moves for a group of 8 tokens, and the results of 1 to 8, by the bytes of a channel's pins; jobs and
+// starts of transfers as they are measured for Mixtral's experts. Products are read at half the rate, in
+// short runs.
+static void fill_costs(const struct moe_stage *stage, struct schedule_costs *costs) {
+  const struct schedule_shape *shape = &stage->times.shape;
+  const bool products = stage->kind != STAGE_EXPERTS;
+  const uint32_t slice = duplex_divide_up(shape->inner, shape->stacks);
+  const uint32_t rows_of[] = {[STAGE_EXPERTS] = shape->hidden,
+                              [STAGE_UP] = slice * (1 + shape->gated),
+                              [STAGE_DOWN] = duplex_divide_up(shape->hidden, shape->stacks)};
+  const uint32_t of_channel = duplex_divide_up(rows_of[stage->kind], shape->channels);
+  const uint32_t x = stage_columns(stage->kind, shape) * DUPLEX_LANES * (uint32_t)sizeof(duplex_f16);
+  *costs = (struct schedule_costs){
+      .job = 270, .reads = {30, 30}, .given = 6, .taken = 13, .first_tokens = 15, .first_sums = {140, 140}};
+  costs->tokens = duplex_divide_up(x, XPU_BEAT * shape->channels);
+  for (uint32_t tokens = 1; tokens <= DUPLEX_LANES; tokens++) {
+    costs->sums[SCHEDULE_EXACT][tokens] = of_channel * duplex_divide_up(16 * tokens, XPU_BEAT);
+    costs->sums[SCHEDULE_ROUNDED][tokens] =
+        of_channel * duplex_divide_up(4 * tokens, XPU_BEAT) * (products ? 2 : 1);
+  }
+}
+
+int moe_use_formulas(struct duplex_moe *moe) {
+  static const enum schedule_stage stages[] = {
+      [STAGE_EXPERTS] = SCHEDULE_EXPERT, [STAGE_UP] = SCHEDULE_GATE_AND_UP, [STAGE_DOWN] = SCHEDULE_DOWN};
+  int error = DUPLEX_OK;
+  for (unsigned i = 0; i < moe->stages && !error; i++) {
+    struct moe_stage *stage = &moe->stage[i];
+    struct schedule_times times;
+    schedule_formula_stage(&stage->times.shape, &stage->times.placement, stages[stage->kind], &times);
+    for (unsigned of = 0; of < SCHEDULE_COSTS; of++) fill_costs(stage, &times.costs[of]);
+    schedule_seal(&times);
+    error = use_table(moe, stage, &times);
+  }
   return error;
 }

@@ -30,6 +30,12 @@ int tables_take(struct duplex_device *device, const struct duplex_moe_form *form
 // Of which copies of such layers, as bits, there are tables from files: 1 for one, 2 for two; 0: of none.
 unsigned tables_from_file(struct duplex_device *device, const struct duplex_moe_form *form, bool rounded);
 
+// All of the table, measured if need be; and one from a file in its place, of this shape and placement.
+int tables_take_all(struct duplex_device *device, const struct duplex_moe_form *form,
+                    const struct tables_wanted *wanted, const struct schedule_times **times);
+int tables_put(struct duplex_device *device, const struct duplex_moe_form *form,
+               const struct tables_wanted *wanted, const struct schedule_times *times);
+
 void tables_free(struct duplex_device *device);
 
 #endif

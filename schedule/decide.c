@@ -21,21 +21,18 @@ static void one_side(const struct schedule_times *times, const uint16_t *counts,
   }
 }
 
-// Every piece on the xPU at once, where it lies for `best`.
+// All on the xPU, which reads all bundles where the pieces for `best` lie, or that of its copies.
 static void alone(const struct schedule_times *times, const uint16_t *counts,
                   struct schedule_decision *decision) {
-  const struct schedule_placement *placement = &times->placement;
-  if (placement->layout == SCHEDULE_STRIPED) {
-    one_side(times, counts, false, decision);
-    return;
-  }
+  const bool copied = times->placement.layout == SCHEDULE_REPLICATED;
+  one_side(times, counts, false, decision);
   for (uint32_t e = 0; e < times->shape.experts; e++) {
-    const uint32_t groups = schedule_groups(counts[e]);
-    decision->cut[0][e] = decision->cut[1][e] = 0;
-    for (uint32_t q = 0; q < placement->pieces; q++)
-      decision->xpu[1] += SCHEDULE_TIME(times, groups, xpu[q][0]);
+    decision->cut[1][e] = 0;
+    if (copied) decision->xpu[1] += SCHEDULE_TIME(times, schedule_groups(counts[e]), xpu[0][0]);
   }
-  if (placement->layout == SCHEDULE_REPLICATED) decision->owned[0] = SCHEDULE_COPIED_BUNDLES;
+  if (!copied) return;
+  decision->owned[0] = SCHEDULE_COPIED_BUNDLES;
+  decision->xpu[0] = 0;
 }
 
 void schedule_decide(enum schedule_policy policy, const struct schedule_times *times, const uint16_t *counts,

@@ -14,13 +14,14 @@ struct piece {
 };
 
 static bool has_pieces(const struct schedule_times *times, const struct schedule_decision *decision) {
-  const bool placed = decision->policy == SCHEDULE_BEST || decision->policy == SCHEDULE_ALONE;
-  return placed && times->placement.layout != SCHEDULE_STRIPED;
+  const uint32_t layout = times->placement.layout;
+  if (decision->policy == SCHEDULE_ALONE) return layout == SCHEDULE_REPLICATED;
+  return decision->policy == SCHEDULE_BEST && layout != SCHEDULE_STRIPED;
 }
 
 const struct schedule_costs *schedule_costs_of(const struct schedule_times *times,
                                                const struct schedule_decision *decision) {
-  if (has_pieces(times, decision)) return &times->costs[SCHEDULE_OF_PIECE];
+  if (has_pieces(times, decision) || decision->policy == SCHEDULE_ALONE) return &times->costs[SCHEDULE_OF_PIECE];
   return &times->costs[decision->spaces ? SCHEDULE_OF_BUNDLE : SCHEDULE_OF_STRIPES];
 }
 
@@ -37,12 +38,12 @@ void schedule_add_transfers(const struct schedule_shape *shape, const struct sch
   phase->sum_commands += (uint64_t)divide_up(shape->hidden, shape->channels) * of_row;
 }
 
-// A cut piece: the other side has it in the other phase, or at once where there is one phase.
+// A cut piece: the other side has it in the other phase, or the copy of it at once.
 static struct piece cut_piece(const struct schedule_times *times, const struct schedule_decision *decision,
                               uint32_t expert, uint32_t q, uint32_t groups) {
   const uint32_t phase = schedule_bundles(&times->placement, expert, q) == decision->owned[1];
   const uint32_t cut = decision->cut[q][expert];
-  const uint32_t other = decision->owned[1] ? 1 - phase : phase;
+  const uint32_t other = times->placement.layout == SCHEDULE_REPLICATED ? phase : 1 - phase;
   return (struct piece){phase, other, SCHEDULE_TIME(times, groups, pim[q][cut]),
                         SCHEDULE_TIME(times, groups, xpu[q][cut]), q};
 }

@@ -130,7 +130,7 @@ static inline bool schedule_is_decided(enum schedule_policy policy) {
 // striped over four bundles, or lie in bundle e % 4): cut[0][e] is 1 for Logic-PIM and 0 for the xPU. With
 // weights over all bundles Logic-PIM owns them in phase 0, and the xPU in phase 1. REPLICATED: all is done in
 // phase 0, in which Logic-PIM owns {0, 1, 2}; cut[1] is cut[0], that of the copy. ALONE: all cuts are 0, and
-// all is done in phase 0, in which Logic-PIM owns nothing, or the bundles of its copies.
+// all is done in one phase: as with `xpu`, or as REPLICATED.
 struct schedule_decision {
   uint32_t policy;
   uint32_t spaces;  // 1: `paper` chose one bundle an expert; else its experts are striped over all four

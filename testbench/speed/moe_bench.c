@@ -108,6 +108,20 @@ static void print_charges(const struct duplex_moe_stats *s) {
       microseconds(s->cycles - s->sides));
 }
 
+// The phases, what is charged, how the layer was done, and what loading it took.
+static void print_layer(const struct duplex_moe_stats *s, double loading) {
+  static const char *const sums[] = {"exact sums", "rounded sums", "h gathered"};
+  for (unsigned i = 0; i < DUPLEX_PHASES; i++)
+    if (s->logic_pim[i] || s->xpu_reads[i])
+      printf("phase %u: Logic-PIM %.1f us, xPU reads %.1f us, its estimate %.1f us\n", i,
+             microseconds(s->logic_pim[i]), microseconds(s->xpu_reads[i]), microseconds(s->xpu_estimate[i]));
+  print_charges(s);
+  printf("%llu copies of each expert, %.2f GB of DRAM, %s; predicted %.1f us, shown %.1f; loading %.1f s\n",
+         (unsigned long long)s->copies, 1e-9 * (double)s->dram_bytes, sums[s->partials],
+         microseconds(s->predicted), microseconds(s->sides + s->distribute + s->hand_over + s->reduce),
+         loading);
+}
+
 // Runs one layer on the C model and prints host seconds, modelled times and the rate beside sgemm.
 static void run(const struct bench *b) {
   const struct duplex_device_options options = {.stacks = (unsigned)b->stacks,
@@ -132,19 +146,7 @@ static void run(const struct bench *b) {
   if (duplex_device_moe(device, moe, &routing, x, b->tokens, y)) fail(device);
   const double taken = seconds() - begin;
   duplex_device_last_stats(device, &stats);
-  for (unsigned i = 0; i < DUPLEX_PHASES; i++)
-    printf("phase %u: Logic-PIM %.1f us, xPU reads %.1f us, its estimate %.1f us\n", i,
-           (double)stats.logic_pim[i] / 650, (double)stats.xpu_reads[i] / 650,
-           (double)stats.xpu_estimate[i] / 650);
-  print_charges(&stats);
-  static const char *const sums[] = {"exact sums", "rounded sums", "h gathered"};
-  printf(
-      "%llu copies of each expert, %.2f GB of DRAM, %s; predicted %.1f us, sides, tokens, hand-over and "
-      "reduce "
-      "%.1f us; loading %.1f s of the host\n",
-      (unsigned long long)stats.copies, 1e-9 * (double)stats.dram_bytes, sums[stats.partials],
-      microseconds(stats.predicted),
-      microseconds(stats.sides + stats.distribute + stats.hand_over + stats.reduce), loading);
+  print_layer(&stats, loading);
   duplex_device_close(device);
   free(x), free(y);
   const double macs = (double)stats.pairs * 3 * (double)b->hidden * (double)b->inner;

@@ -61,7 +61,7 @@ static void test_charges(void **state) {
   for (unsigned i = 0; i < 64 * 64; i++) ones[i] = one;
   const struct moe_case c = {.shape = {1, 64, 64},
                              .weights = {.router = ones, .up = ones, .down = ones},
-                             .routing = {1, 0, false},
+                             .routing = {.top_k = 1},
                              .x = ones,
                              .tokens = 3};
   const struct duplex_device_options options = {
@@ -229,9 +229,48 @@ static void test_choice(void **state) {
   assert_int_equal(with_copies, 2);  // of slices that are not cut the schedule makes no copies
 }
 
+// Layers of copies are decided by the firmware, if it runs on the controller: the same bits, and the decision
+// is part of the job. Others of small experts are decided by the host.
+static void test_firmware(void **state) {
+  static const struct duplex_moe_shape shape = {4, 64, 64};
+  struct duplex_random random;
+  struct duplex_riscv_options riscv = {0};
+  const size_t matrix = shape.experts * shape.inner * shape.hidden;
+  enum { TOKENS = 6 };
+  duplex_f16 expected[TOKENS * 64];
+  duplex_f16 y[TOKENS * 64];
+  (void)state;
+  duplex_random_seed(&random, environment_seed(), 3000);
+  struct moe_case c = {.shape = shape,
+                       .weights = {.router = draw(&random, shape.experts * shape.hidden, 0.3, false),
+                                   .gate = draw(&random, matrix, 0.2, false),
+                                   .up = draw(&random, matrix, 0.2, false),
+                                   .down = draw(&random, matrix, 0.2, false)},
+                       .routing = {.top_k = 2},
+                       .x = draw(&random, TOKENS * shape.hidden, 1, false),
+                       .tokens = TOKENS};
+  oracle_moe(&c, expected);
+  for (unsigned i = 0; i < 4; i++) {
+    const bool on_controller = i % 2;
+    const struct duplex_device_options options = {
+        .stacks = 2,
+        .stack = {.backend = {.channels = 1}, .riscv = on_controller ? &riscv : NULL},
+        .threads = 2,
+        .copies = 1 + i / 2};
+    struct duplex_moe_stats s;
+    run_layer(&c, "cmodel", &options, y, &s);
+    check_bits(y, expected, TOKENS * shape.hidden, 3000, &options);
+    assert_int_equal(s.copies, options.copies);
+    assert_true((s.firmware_instructions > 0) == on_controller);
+    assert_true((s.decide == 0) == (on_controller && s.copies > 1));
+  }
+  free_case(&c);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_charges), cmocka_unit_test(test_rounded_partials),
-                                     cmocka_unit_test(test_choice), cmocka_unit_test(test_random_layers)};
+                                     cmocka_unit_test(test_choice), cmocka_unit_test(test_firmware),
+                                     cmocka_unit_test(test_random_layers)};
   printf("seed %llu\n", (unsigned long long)environment_seed());
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,13 +35,15 @@ static void draw(const struct model *model, unsigned tokens, struct duplex_rando
   }
 }
 
-// Predicted clocks of the layer in one way; 0: it failed.
+// Predicted clocks of the layer in one way, and those by formulas; 0: it failed.
 static uint64_t predict(struct duplex_device *device, const struct model *model, struct moe_way way,
-                        uint16_t *counts) {
+                        uint16_t *counts, uint64_t *formulas) {
   const struct duplex_moe_form form = {.shape = model->shape, .gated = true};
   struct duplex_moe *moe = moe_new(device, &form);
   uint64_t clocks = 0;
+  *formulas = 0;
   if (!moe) return 0;
+  if (!moe_lay_out(moe, &form, way) && !moe_use_formulas(moe)) *formulas = moe_predict(moe, counts);
   if (moe_place(moe, &form, way)) {
     fprintf(stderr, "ways: %s\n", duplex_device_last_error(device));
   } else {
@@ -53,21 +55,23 @@ static uint64_t predict(struct duplex_device *device, const struct model *model,
 
 static bool compare(struct duplex_device *device, const struct model *model) {
   static const unsigned tokens[] = {1, 8, 32, 64, 128, 256, 512};
+  static const enum duplex_partials partials[] = {DUPLEX_PARTIALS_ACC, DUPLEX_PARTIALS_GATHERED};
+  static const char *const names[] = {"exact sums", "h gathered"};
   struct duplex_random random;
   uint16_t counts[DUPLEX_EXPERTS_MOST];
   duplex_random_seed(&random, 14, 0);
   for (unsigned i = 0; i < sizeof tokens / sizeof *tokens; i++) {
     draw(model, tokens[i], &random, counts);
-    printf("%-8s %3u tokens", model->name, tokens[i]);
-    for (unsigned copies = 1; copies <= 2; copies++) {
-      const uint64_t sums = predict(device, model, (struct moe_way){DUPLEX_PARTIALS_ACC, copies}, counts);
-      const uint64_t h = predict(device, model, (struct moe_way){DUPLEX_PARTIALS_GATHERED, copies}, counts);
-      if (!sums || !h) return false;
-      printf("%s exact sums %7llu clocks, h gathered %7llu, %+.1f%%", copies > 1 ? "; two copies:" : ":",
-             (unsigned long long)sums, (unsigned long long)h, 100 * ((double)h / (double)sums - 1));
+    for (unsigned way = 0; way < 4; way++) {
+      uint64_t formulas;
+      const uint64_t clocks =
+          predict(device, model, (struct moe_way){partials[way % 2], 1 + way / 2}, counts, &formulas);
+      if (!clocks) return false;
+      printf("%-8s %3u tokens, %u cop%s, %s: %7llu clocks, by formulas %+.1f%%\n", model->name, tokens[i],
+             1 + way / 2, way / 2 ? "ies" : "y", names[way % 2], (unsigned long long)clocks,
+             100 * ((double)formulas / (double)clocks - 1));
+      fflush(stdout);
     }
-    printf("\n");
-    fflush(stdout);
   }
   return true;
 }

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables of time of a device in files, and from there.
+#include <inttypes.h>
+#include <string.h>
+
+#include "device/layer.h"
+#include "device/measure.h"
+#include "device/tables.h"
+#include "device/xpu_works.h"
+#include "schedule/tables_file.h"
+
+// The table that files have: of whole experts.
+static struct tables_wanted of_experts(const struct duplex_device *device, bool replicated) {
+  return (struct tables_wanted){STAGE_EXPERTS, device->options.partials == DUPLEX_PARTIALS_F32, replicated};
+}
+
+// FNV-1a, number by number.
+static uint32_t mix(uint32_t hash, uint64_t number) {
+  for (unsigned i = 0; i < 2; i++) hash = (hash ^ (uint32_t)(number >> 32 * i)) * 16777619u;
+  return hash;
+}
+
+// What the xPU tells of works that its memory bounds, and that its arithmetic does.
+static uint32_t mix_xpu(uint32_t hash, struct duplex_xpu *xpu) {
+  for (unsigned tokens = 8; tokens <= 512; tokens *= 8)
+    hash = mix(hash, device_xpu_expert_clocks(xpu, tokens, 4096, 2048, true));
+  return mix(hash, xpu->ops->launch(xpu));
+}
+
+// A number for what tables of this device come from beside their shape: clocks of a probe on its stacks,
+// which change with the DRAM preset, the activation rule and the model; the formulas; the time of the xPU.
+static int find_origin(struct duplex_device *device) {
+  static const struct schedule_shape fixed = {
+      .hidden = 4096, .inner = 2048, .experts = 8, .stacks = 1, .channels = 32, .gated = 1};
+  struct schedule_placement placement;
+  struct schedule_times formula;
+  uint64_t clocks[DEVICE_PROBE_CLOCKS];
+  char text[256] = "";
+  if (device->has_origin) return DUPLEX_OK;
+  const int error = device_probe(&device->options.stack, clocks, text, sizeof text);
+  if (error) return device_fail(device, error, "%s", text);
+  schedule_place(&fixed, &placement);
+  schedule_formula(&fixed, &placement, &formula);
+  device->origin = mix_xpu(formula.hash, device->xpu);
+  for (unsigned i = 0; i < DEVICE_PROBE_CLOCKS; i++) device->origin = mix(device->origin, clocks[i]);
+  device->has_origin = true;
+  return DUPLEX_OK;
+}
+
+static int check(struct duplex_device *device, const struct duplex_moe_form *form, const char *path) {
+  if (!device) return DUPLEX_ERROR_ARGUMENT;
+  device->error_text[0] = 0;
+  if (form && path) return DUPLEX_OK;
+  return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%s is NULL: expected a pointer", form ? "path" : "form");
+}
+
+// The copies of a layer of this form: those of one that is there, or as moe_choose would have them.
+static int choose_copies(struct duplex_device *device, const struct duplex_moe_form *form, unsigned *copies) {
+  for (const struct duplex_moe *layer = device->layers; layer; layer = layer->next)
+    if (memcmp(&layer->shape, &form->shape, sizeof form->shape) == 0 && layer->gated == form->gated) {
+      *copies = layer->way.copies;
+      return DUPLEX_OK;
+    }
+  struct duplex_moe *moe = moe_new(device, form);
+  if (!moe) return device_no_memory(device);
+  const int error = moe_choose(moe, form);
+  *copies = moe->way.copies;
+  moe_free(moe);
+  return error;
+}
+
+int duplex_device_measure_table(struct duplex_device *device, const struct duplex_moe_form *form) {
+  unsigned copies;
+  const int error = check(device, form, "");
+  return error ? error : choose_copies(device, form, &copies);
+}
+
+int duplex_device_save_table(struct duplex_device *device, const struct duplex_moe_form *form,
+                             const char *path) {
+  const struct schedule_times *times;
+  unsigned copies;
+  char text[512];
+  int error = check(device, form, path);
+  if (!error) error = choose_copies(device, form, &copies);
+  if (error) return error;
+  const struct tables_wanted wanted = of_experts(device, copies > 1);
+  error = tables_take_all(device, form, &wanted, &times);
+  if (!error) error = find_origin(device);
+  if (error) return error;
+  error = schedule_save(path, times, device->origin, text, sizeof text);
+  return error ? device_fail(device, error, "%s", text) : DUPLEX_OK;
+}
+
+// A table that was read is of this shape, placement and origin.
+static int check_table(struct duplex_device *device, const char *path, const struct schedule_times *times,
+                       uint32_t origin, const struct schedule_shape *shape,
+                       const struct schedule_placement *placement) {
+  static const char *const names[] = {"hidden",   "inner", "experts",   "stacks",
+                                      "channels", "gated", "exponents", "replicated"};
+  _Static_assert(sizeof names / sizeof *names == sizeof *shape / sizeof(uint32_t), "a name for each");
+  const uint32_t *told = &times->shape.hidden;
+  const uint32_t *wanted = &shape->hidden;
+  for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+    if (told[i] != wanted[i])
+      return device_fail(device, DUPLEX_ERROR_FORMAT,
+                         "%s: a table of another shape: %s %" PRIu32 ", expected %" PRIu32, path, names[i],
+                         told[i], wanted[i]);
+  if (memcmp(&times->placement, placement, sizeof *placement) != 0)
+    return device_fail(device, DUPLEX_ERROR_FORMAT, "%s: a table of another placement of experts", path);
+  const int error = find_origin(device);
+  if (error || origin == device->origin) return error;
+  return device_fail(device, DUPLEX_ERROR_FORMAT,
+                     "%s: a table of another DRAM preset, activation rule, model or xPU: origin %" PRIu32
+                     ", expected %" PRIu32,
+                     path, origin, device->origin);
+}
+
+// Whether the file of such layers is to have a table of two copies. AUTO takes either.
+static int wants_copies(struct duplex_device *device, const struct duplex_moe_form *form, bool of_file,
+                        bool *wants) {
+  const struct duplex_device_options *options = &device->options;
+  const struct tables_wanted two = of_experts(device, true);
+  struct schedule_shape shape;
+  struct schedule_placement placement;
+  *wants = false;
+  if (options->policy != DUPLEX_POLICY_BEST || options->copies == 1 || (!options->copies && !of_file))
+    return DUPLEX_OK;
+  const int error = tables_plan(device, form, &two, &shape, &placement);
+  *wants = !error && placement.layout == SCHEDULE_REPLICATED;
+  return error;
+}
+
+int duplex_device_load_table(struct duplex_device *device, const struct duplex_moe_form *form,
+                             const char *path) {
+  struct schedule_times times;
+  struct schedule_shape shape;
+  struct schedule_placement placement;
+  uint32_t origin;
+  char text[512];
+  bool replicated;
+  int error = check(device, form, path);
+  if (error) return error;
+  struct tables_wanted wanted = of_experts(device, false);
+  error = tables_plan(device, form, &wanted, &shape, &placement);
+  if (error) return error;
+  error = schedule_load(path, &times, &origin, text, sizeof text);
+  if (error) return device_fail(device, error, "%s", text);
+  error = wants_copies(device, form, times.shape.replicated, &replicated);
+  wanted.replicated = replicated;
+  if (!error) error = tables_plan(device, form, &wanted, &shape, &placement);
+  if (!error) error = check_table(device, path, &times, origin, &shape, &placement);
+  return error ? error : tables_put(device, form, &wanted, &times);
+}
