@@ -36,6 +36,8 @@ static const char *beside(const struct machine *m) {
   return m->copies > 1 ? "the weights of a node with two copies of each expert" : "the weights of a node";
 }
 
+// That a node has room for so many bytes, which are not enough for the longest request: of a trace by its
+// line, unless nothing at all has room.
 static void refuse(const struct machine *m, const struct serving_options *options,
                    const struct longest *longest, double room, double token, char *error, size_t size) {
   const double needed = longest->tokens * token / 1e9;

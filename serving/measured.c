@@ -82,9 +82,13 @@ static uint64_t longest_of(const struct schedule_row *row) {
   return longest;
 }
 
+bool measured_has_copies(const struct measured *m) {
+  return m->times.placement.layout == SCHEDULE_REPLICATED;
+}
+
 static unsigned classes_of(const struct measured *m) {
   if (m->policy == SCHEDULE_SPACES) return SCHEDULE_BUNDLES;
-  return m->policy == SCHEDULE_BEST && m->times.placement.layout != SCHEDULE_REPLICATED ? 2 : 1;
+  return m->policy == SCHEDULE_BEST && !measured_has_copies(m) ? 2 : 1;
 }
 
 // As a device predicts it, without firmware.

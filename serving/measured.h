@@ -17,6 +17,8 @@ int measured_open(struct measured **measured, const struct machine *machine,
 // Who decides about its experts, as the options say.
 enum schedule_policy measured_policy(const struct machine *machine, const struct serving_model *model,
                                      enum serving_policy policy);
+// Whether each expert lies twice: the schedule has a use for the room of a second copy.
+bool measured_has_copies(const struct measured *measured);
 void measured_close(struct measured *measured);
 
 // counts[e]: tokens of each expert; tokens: of the stage. Adds what is charged beside the sides to

@@ -55,12 +55,14 @@ static double seconds_of_layers(struct stage_model *s, struct measured *measured
   return seconds;
 }
 
-// Opens the tables of the experts. If nobody asks for the two copies that the machine has, they are compared
-// with one.
+// Opens the tables of the experts. If the schedule has no use for the second copy that the machine has room
+// for, there is one; if nobody asks for it, both ways are compared.
 static int open_measured(struct stage_model *s, struct machine *machine,
                          const struct serving_options *options, char *error, size_t size) {
   int status = measured_open(&s->measured, machine, s->model, options, error, size);
-  if (status || options->copies || machine->copies == 1) return status;
+  const bool copied = !status && measured_has_copies(s->measured);
+  if (!copied) machine->copies = 1;
+  if (!copied || options->copies) return status;
   struct measured *twice = s->measured;
   machine->copies = 1;
   status = measured_open(&s->measured, machine, s->model, options, error, size);

@@ -223,9 +223,26 @@ static void test_small_experts(void **state) {
   assert_true(throughput(&options) < 0.9 * chosen);
 }
 
+// What the schedule does not divide better with two copies of each expert lies there once, whatever is asked
+// for.
+static void test_no_use_of_copies(void **state) {
+  struct files *f = *state;
+  struct serving_options options = options_of("duplex-pe-et", f->model);
+  struct serving_result r;
+  write_text(
+      f->model,
+      "{\"layers\": 2, \"hidden\": 128, \"inner\": 108, \"heads\": 8, \"kv_heads\": 8, \"head_size\": 64,"
+      "\"vocabulary\": 1000, \"experts\": 4, \"top_k\": 2, \"matrices\": 2, \"devices\": 1}");
+  options.copies = 2;
+  if (serving_run(&options, &r, f->error, sizeof f->error)) fail_msg("%s", f->error);
+  assert_int_equal(r.copies, 1);
+  assert_true(r.expert_bytes == 2 * 4 * 2.0 * 128 * 108 * 2);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_covered), cmocka_unit_test(test_rates),
-                                     cmocka_unit_test(test_constants), cmocka_unit_test(test_many_tokens),
-                                     cmocka_unit_test(test_small_experts)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_covered),       cmocka_unit_test(test_rates),
+      cmocka_unit_test(test_constants),     cmocka_unit_test(test_many_tokens),
+      cmocka_unit_test(test_small_experts), cmocka_unit_test(test_no_use_of_copies)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }
