@@ -70,8 +70,8 @@ static void test_steps(void **state) {
   assert_int_equal(worth.last, SCHEDULE_STEPS - 1);
 }
 
-// All pieces are the xPU's in one phase, at the times of cut 0; with copies Logic-PIM keeps the bundles of
-// its own.
+// All cuts are 0 and the xPU has one phase, with whole experts or with its copies: Logic-PIM keeps the
+// bundles of its own then.
 static void check_alone(struct schedule_shape shape, enum schedule_layout layout) {
   struct schedule_placement placement;
   struct schedule_times times;
@@ -83,23 +83,19 @@ static void check_alone(struct schedule_shape shape, enum schedule_layout layout
   assert_int_equal(placement.layout, layout);
   schedule_formula(&shape, &placement, &times);
   schedule_decide(SCHEDULE_ALONE, &times, counts, &work, &decision);
-  const bool striped = layout == SCHEDULE_STRIPED;
+  const bool copied = layout == SCHEDULE_REPLICATED;
   uint32_t expected = 0;
   for (unsigned e = 0; e < shape.experts; e++) {
     const uint32_t groups = schedule_groups(counts[e]);
-    for (unsigned q = 0; q < placement.pieces; q++) {
-      assert_int_equal(decision.cut[q][e], 0);
-      expected += striped ? SCHEDULE_TIME(&times, groups, whole) : SCHEDULE_TIME(&times, groups, xpu[q][0]);
-    }
+    expected += copied ? SCHEDULE_TIME(&times, groups, xpu[0][0]) : SCHEDULE_TIME(&times, groups, whole);
+    assert_int_equal(decision.cut[0][e] + decision.cut[1][e], 0);
   }
   assert_int_equal(decision.total, expected);
-  assert_int_equal(decision.owned[0], striped                         ? SCHEDULE_ALL_BUNDLES
-                                      : layout == SCHEDULE_REPLICATED ? SCHEDULE_COPIED_BUNDLES
-                                                                      : 0);
+  assert_int_equal(decision.owned[0], copied ? SCHEDULE_COPIED_BUNDLES : SCHEDULE_ALL_BUNDLES);
   assert_int_equal(decision.owned[1], 0);
   schedule_phases(&times, SCHEDULE_EXACT, counts, &decision, phases);
-  assert_int_equal(phases[striped].xpu, (uint64_t)expected * times.clocks_per_unit);
-  assert_false(schedule_phase_works(&phases[!striped]));
+  assert_int_equal(phases[!copied].xpu, (uint64_t)expected * times.clocks_per_unit);
+  assert_false(schedule_phase_works(&phases[copied]));
   assert_int_equal(phases[0].jobs + phases[0].groups + phases[0].sums, 0);
 }
 
