@@ -2,6 +2,7 @@
 // Chooses how a layer is done: how its sums come together, and how many copies of its experts there are, by
 // what the tables of time predict.
 #include "device/charges.h"
+#include "device/decide.h"
 #include "device/model.h"
 #include "device/tables.h"
 #include "device/xpu_works.h"

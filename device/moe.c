@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "device/charges.h"
+#include "device/decide.h"
 #include "device/gathered.h"
 #include "device/model.h"
 #include "device/phase.h"

@@ -4,34 +4,6 @@
 
 #include <string.h>
 
-#include "device/charges.h"
-
-// `best` where its decision pays, or the xPU alone.
-static enum schedule_policy best_of(const struct moe_run *run) {
-  if (run->device->options.always_decide) return SCHEDULE_BEST;
-  return schedule_worthwhile(&run->moe->worth, (uint32_t)run->dispatch.pairs, charges_decision_of(run));
-}
-
-// The schedule's policy for where the weights lie.
-static enum schedule_policy policy_of(const struct moe_run *run) {
-  switch (run->device->options.policy) {
-    case DUPLEX_POLICY_PAPER:
-      return run->moe->turns > 1 ? SCHEDULE_SPACES : SCHEDULE_TURNS;
-    case DUPLEX_POLICY_LOGIC_PIM:
-      return SCHEDULE_PIM;
-    case DUPLEX_POLICY_XPU:
-      return SCHEDULE_XPU;
-    default:
-      return best_of(run);
-  }
-}
-
-void run_decide_by(struct moe_run *run, enum schedule_policy policy) {
-  schedule_decide(policy, &run->moe->charged, run->dispatch.count, run->moe->work, &run->decision);
-}
-
-void run_decide(struct moe_run *run) { run_decide_by(run, policy_of(run)); }
-
 unsigned run_cut(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert) {
   const struct duplex_moe *moe = run->moe;
   if (!moe_has_piece(moe, expert, piece)) return 0;
