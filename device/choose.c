@@ -11,7 +11,7 @@
 
 #define WAYS 4u
 // Ways that take longer than the fastest one by more than one part in so many, by formulas, are not measured.
-#define FORMULA_ERROR 20u
+#define FORMULA_ERROR 14u
 
 // Pairs of the expected layer, and the tokens of each expert: as many as of the others, or one more.
 static size_t expect(const struct duplex_moe *moe, uint16_t counts[DUPLEX_EXPERTS_MOST]) {

@@ -40,17 +40,18 @@ static bool make_slots(struct model_vocabulary *v) {
   return true;
 }
 
+// Zeroed memory that nobody touches costs nothing, however large the number of a token is.
 static bool make_entries(struct model_vocabulary *v, uint32_t token) {
-  if (token < v->count) return true;
   if (token >= v->room) {
     const uint32_t room = 2 * token + 1024;
-    struct model_entry *entry = realloc(v->entry, room * sizeof *entry);
+    struct model_entry *entry = calloc(room, sizeof *entry);
     if (!entry) return false;
+    if (v->count) memcpy(entry, v->entry, v->count * sizeof *entry);
+    free(v->entry);
     v->entry = entry;
     v->room = room;
   }
-  memset(v->entry + v->count, 0, (token + 1 - v->count) * sizeof *v->entry);
-  v->count = token + 1;
+  if (token >= v->count) v->count = token + 1;
   return true;
 }
 

@@ -34,18 +34,19 @@
 #define PIECE_GROUPS 8u   // groups of weight rows of a piece, the work that a thread takes at a time
 #define PIECE_ROWS (PIECE_GROUPS * ROWS)
 
-// What one thread works in.
+// What one thread works in: for the groups of a piece and the panels of a pass as far as the GEMM has them.
 struct room {
-  duplex_f16 *rows;  // [PIECE_ROWS][columns], for weights that are brought
-  double *weights;   // [PIECE_GROUPS][CHUNK][ROWS]
-  double *sums;      // [PIECE_GROUPS][PASS_PANELS][TOKENS][ROWS]
-  bool *exact;       // [PIECE_GROUPS][PASS_PANELS]
+  duplex_f16 *rows;  // [groups * ROWS][columns], for weights that are brought
+  double *weights;   // [groups, but 1 for few tokens][CHUNK][ROWS]
+  double *sums;      // [groups][panels][TOKENS][ROWS]
+  bool *exact;       // [groups][panels]
 };
 
 // A GEMM, and the pass over its weights that is under way.
 struct work {
   const struct xpu_gemm *gemm;
   const struct xpu_kernels *kernels;
+  unsigned most_panels;             // of a pass
   unsigned first_token, panels;     // of the pass
   double *tokens;                   // by chunk: [panels][columns of the chunk][TOKENS]
   uint32_t x_special[PASS_PANELS];  // tokens with NaN or infinities
@@ -72,6 +73,11 @@ static unsigned chunk_columns(const struct xpu_gemm *gemm, unsigned first) {
 static double *chunk_of(const struct work *work, unsigned panel, unsigned first) {
   const size_t before = (size_t)first * work->panels * TOKENS;
   return work->tokens + before + (size_t)panel * chunk_columns(work->gemm, first) * TOKENS;
+}
+
+// The place of a block among those of a piece.
+static size_t block_of(const struct work *work, unsigned group, unsigned panel) {
+  return (size_t)group * work->most_panels + panel;
 }
 
 static unsigned group_rows(const struct piece *piece, unsigned group) {
@@ -162,8 +168,9 @@ static void add_split(const struct work *work, struct room *room, const struct p
 // Rounds and stores a block whose chunks have all been added.
 static void finish_block(const struct work *work, struct room *room, const struct piece *piece,
                          unsigned group, unsigned panel, struct xpu_gemm_tiers *tiers) {
-  const double *values = room->sums + (group * PASS_PANELS + panel) * BLOCK;
-  const bool exact = room->exact[group * PASS_PANELS + panel];
+  const size_t at = block_of(work, group, panel);
+  const double *values = room->sums + at * BLOCK;
+  const bool exact = room->exact[at];
   const bool special = work->x_special[panel] || piece->special[group];
   if (exact) {
     tiers->direct++;
@@ -191,7 +198,7 @@ static void add_chunk(const struct work *work, struct room *room, unsigned group
   const unsigned columns = chunk_columns(work->gemm, k);
   for (unsigned group = 0; group < groups; group++)
     for (unsigned panel = first_panel; panel < last; panel++) {
-      const size_t at = group * PASS_PANELS + panel;
+      const size_t at = block_of(work, group, panel);
       if (room->exact[at])
         room->exact[at] = work->kernels->panel(chunk_of(work, panel, k), room->weights + group * CHUNK * ROWS,
                                                columns, room->sums + at * BLOCK);
@@ -201,15 +208,17 @@ static void add_chunk(const struct work *work, struct room *room, unsigned group
 // All columns of a piece for few tokens.
 static void add_rows(const struct work *work, struct room *room, struct piece *piece, unsigned groups) {
   const struct xpu_gemm *gemm = work->gemm;
-  for (unsigned group = 0; group < groups; group++)
-    room->exact[group * PASS_PANELS] = work->rows(
-        work->wide, work->wide_stride, gemm->tokens, piece->rows + group * ROWS * gemm->weights.stride,
-        gemm->weights.stride, group_rows(piece, group), gemm->columns,
-        room->sums + (size_t)group * PASS_PANELS * BLOCK, &piece->special[group]);
+  for (unsigned group = 0; group < groups; group++) {
+    const size_t at = block_of(work, group, 0);
+    room->exact[at] =
+        work->rows(work->wide, work->wide_stride, gemm->tokens,
+                   piece->rows + group * ROWS * gemm->weights.stride, gemm->weights.stride,
+                   group_rows(piece, group), gemm->columns, room->sums + at * BLOCK, &piece->special[group]);
+  }
 }
 
 static void clear_group(const struct work *work, struct room *room, unsigned group) {
-  const size_t first = (size_t)group * PASS_PANELS;
+  const size_t first = block_of(work, group, 0);
   memset(room->sums + first * BLOCK, 0, (size_t)work->panels * BLOCK * sizeof *room->sums);
   for (unsigned panel = 0; panel < work->panels; panel++) room->exact[first + panel] = true;
 }
@@ -261,15 +270,15 @@ static bool widen_tokens(struct work *work) {
   if (!work->wide) return false;
   memset(work->wide, 0, gemm->tokens * work->wide_stride * sizeof *work->wide);
   for (unsigned token = 0; token < gemm->tokens; token++)
-    xpu_pack_panel(gemm->x + token * gemm->x_stride, gemm->x_stride, 1, gemm->columns, 1,
-                   work->wide + token * work->wide_stride);
+    xpu_widen_row(gemm->x + token * gemm->x_stride, gemm->columns, work->wide + token * work->wide_stride);
   return true;
 }
 
 static bool make_room(const struct work *work, struct room *room) {
-  const size_t blocks = (size_t)PIECE_GROUPS * PASS_PANELS;
-  room->rows = room_of((size_t)work->gemm->columns * PIECE_ROWS * sizeof *room->rows);
-  room->weights = room_of(CHUNK * PIECE_ROWS * sizeof *room->weights);
+  const unsigned groups = duplex_smaller((work->gemm->rows + ROWS - 1) / ROWS, PIECE_GROUPS);
+  const size_t blocks = (size_t)groups * work->most_panels;
+  room->rows = room_of((size_t)work->gemm->columns * groups * ROWS * sizeof *room->rows);
+  room->weights = room_of((size_t)CHUNK * (work->rows ? 1 : groups) * ROWS * sizeof *room->weights);
   room->sums = room_of(blocks * BLOCK * sizeof *room->sums);
   room->exact = room_of(blocks * sizeof *room->exact);
   return room->rows && room->weights && room->sums && room->exact;
@@ -316,9 +325,9 @@ int xpu_gemm_run(const struct xpu_gemm *gemm, struct xpu_gemm_tiers *tiers) {
   if (!is_legal(gemm)) return DUPLEX_ERROR_ARGUMENT;
   const unsigned pieces = (gemm->rows + PIECE_ROWS - 1) / PIECE_ROWS;
   const unsigned threads = duplex_smaller(gemm->threads ? gemm->threads : 1, pieces);
-  const unsigned panels = duplex_smaller((gemm->tokens + TOKENS - 1) / TOKENS, PASS_PANELS);
   struct work work = {.gemm = gemm, .kernels = xpu_kernels()};
-  work.tokens = room_of((size_t)panels * gemm->columns * TOKENS * sizeof *work.tokens);
+  work.most_panels = duplex_smaller((gemm->tokens + TOKENS - 1) / TOKENS, PASS_PANELS);
+  work.tokens = room_of((size_t)work.most_panels * gemm->columns * TOKENS * sizeof *work.tokens);
   work.rooms = calloc(threads, sizeof *work.rooms);
   work.tiers = calloc(threads, sizeof *work.tiers);
   if (gemm->tokens <= TOKENS) work.rows = xpu_row_kernel_of(work.kernels);

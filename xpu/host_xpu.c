@@ -46,7 +46,8 @@ static struct task *next_task(struct host_xpu *host) {
   return task;
 }
 
-// Does tasks until the xPU closes and none is left. A task stays in the list while it is done.
+// Does tasks until the xPU closes and none is left. A task stays in the list while it is done. Signals are
+// given without the lock, which who is woken takes first.
 static void *work(void *argument) {
   struct host_xpu *host = argument;
   struct task *task;
@@ -59,7 +60,9 @@ static void *work(void *argument) {
     pthread_mutex_lock(&host->lock);
     task->error = error;
     task->ended = true;
+    pthread_mutex_unlock(&host->lock);
     pthread_cond_broadcast(&host->changed);
+    pthread_mutex_lock(&host->lock);
   }
   pthread_mutex_unlock(&host->lock);
   return NULL;
@@ -111,8 +114,8 @@ static int host_submit(struct duplex_xpu *xpu, const struct duplex_xpu_work *wor
   while (*end) end = &(*end)->next;
   *end = task;
   *ticket = task->ticket = ++host->tickets;
-  pthread_cond_broadcast(&host->changed);
   pthread_mutex_unlock(&host->lock);
+  pthread_cond_broadcast(&host->changed);
   return DUPLEX_OK;
 }
 

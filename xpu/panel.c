@@ -126,6 +126,12 @@ uint32_t xpu_pack_transposed(const duplex_f16 *values, size_t stride, unsigned r
   return special;
 }
 
+void xpu_widen_row(const duplex_f16 *values, unsigned columns, double *row) {
+  const unsigned by_eight = packs_by_eight() ? columns / 8 * 8 : 0;
+  for (unsigned k = 0; k < by_eight; k += 8) widen_8(values + k, row + k);
+  pack_row(values + by_eight, columns - by_eight, 1, row + by_eight);
+}
+
 void xpu_split_panel(const double *panel, size_t count, double *small, double *large) {
   for (size_t i = 0; i < count; i++) {
     const bool is_large = fabs(panel[i]) >= 0.5;

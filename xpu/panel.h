@@ -18,6 +18,9 @@ uint32_t xpu_pack_panel(const duplex_f16 *values, size_t stride, unsigned rows, 
 uint32_t xpu_pack_transposed(const duplex_f16 *values, size_t stride, unsigned rows, unsigned columns,
                              unsigned width, double *panel);
 
+// One row, its values next to each other; NaN and infinities become zeros.
+void xpu_widen_row(const duplex_f16 *values, unsigned columns, double *row);
+
 // Splits a panel's numbers by size: those of 2^-1 or more stay in `large`, the others in `small`, zeros
 // elsewhere.
 void xpu_split_panel(const double *panel, size_t count, double *small, double *large);

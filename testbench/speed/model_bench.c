@@ -231,8 +231,11 @@ static void exact_step(const struct exact *e, size_t batch, const uint32_t *toke
   struct network_piece pieces[BATCH_MOST];
   struct model_error error;
   for (size_t b = 0; b < batch; b++)
-    pieces[b] = (struct network_piece){e->sequences[b], tokens + b, 1, position == 0,
-                                       e->logits + b * network_config(e->network)->vocabulary};
+    pieces[b] = (struct network_piece){.sequence = e->sequences[b],
+                                       .tokens = tokens + b,
+                                       .count = 1,
+                                       .prompt_ends = position == 0,
+                                       .logits = e->logits + b * network_config(e->network)->vocabulary};
   check(network_step(e->network, pieces, batch, &error), &error);
 }
 

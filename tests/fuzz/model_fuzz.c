@@ -2,8 +2,10 @@
 // Fuzzing of what reads files of models: .safetensors, GGUF with description and tokenizer, config.json,
 // tokenizer.json (docs/model_files.md).
 //
-// The first byte chooses the target. What is accepted must keep the contracts: tensors lie in the file,
-// descriptions in their ranges, tokens in the vocabulary, decoded text is UTF-8. What is refused has a text.
+// The first byte chooses the parser, and stays as it is when libFuzzer changes a case, so that a run over the
+// corpus of one parser reaches no other one. What is accepted must keep the contracts: tensors lie in the
+// file, descriptions in their ranges, tokens in the vocabulary, decoded text is UTF-8. What is refused has a
+// text.
 #include <stdlib.h>
 
 #include "model/gguf.h"
@@ -124,3 +126,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size) targets[data[0] % 4](data + 1, size - 1);
   return 0;
 }
+
+#ifndef REPLAY
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t room);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned seed);
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned seed) {
+  (void)seed;  // LLVMFuzzerMutate draws on its own
+  return room < 2 ? size : 1 + LLVMFuzzerMutate(data + 1, size - 1, room - 1);
+}
+#endif

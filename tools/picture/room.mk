@@ -25,7 +25,7 @@ layer-picture: $(BUILD)/duplex ## an MoE layer over time, from a run of the C mo
 	@$(BUILD)/duplex random --shape 4,1024,512 --seed 3 --dist normal:0.02 --out $(LAYER)/up.npy
 	@$(BUILD)/duplex random --shape 4,512,1024 --seed 4 --dist normal:0.02 --out $(LAYER)/down.npy
 	@$(BUILD)/duplex moe --x $(LAYER)/x.npy --router $(LAYER)/router.npy --gate $(LAYER)/up.npy \
-	  --up $(LAYER)/up.npy --down $(LAYER)/down.npy --channels 2 --stacks 2 --quiet --out $(LAYER)/y.npy \
+	  --up $(LAYER)/up.npy --down $(LAYER)/down.npy --channels 2 --stacks 2 --copies 1 --quiet --out $(LAYER)/y.npy \
 	  --stats $(LAYER)/stats.json --timeline-picture $(BUILD)/layer.svg
 	@echo $(BUILD)/layer.svg
 
