@@ -5,7 +5,7 @@
 #include "device/measure_piece.h"
 #include "duplex/arithmetic.h"
 
-enum { EXPERTS = 8, AGAIN = 3 };  // from one to so many, if they fit; measured again at most
+enum { EXPERTS = 8 };  // from one to so many, if they fit
 
 // One expert, twice: a refresh that one transfer waits for is not what the first expert takes.
 static int measure_one(const struct probe *probe, uint32_t tokens, enum duplex_format format,
@@ -63,10 +63,6 @@ int measure_transfers(enum stage_kind kind, const struct schedule_shape *shape,
   for (enum schedule_format format = sums ? 0 : SCHEDULE_ROUNDED; format < SCHEDULE_FORMATS && !error;
        format++)
     error = measure_groups(&probe, format, costs);
-  // Where those of all experts seem to take longer than the first one with its start, a refresh was among
-  // them.
-  for (unsigned again = 0; again < AGAIN && !costs->first_tokens && !error; again++)
-    error = measure_group(&probe, DUPLEX_LANES, SCHEDULE_ROUNDED, costs);
   probe_close(&probe);
   return error;
 }
