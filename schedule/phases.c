@@ -21,7 +21,8 @@ static bool has_pieces(const struct schedule_times *times, const struct schedule
 
 const struct schedule_costs *schedule_costs_of(const struct schedule_times *times,
                                                const struct schedule_decision *decision) {
-  if (has_pieces(times, decision) || decision->policy == SCHEDULE_ALONE) return &times->costs[SCHEDULE_OF_PIECE];
+  if (has_pieces(times, decision) || decision->policy == SCHEDULE_ALONE)
+    return &times->costs[SCHEDULE_OF_PIECE];
   return &times->costs[decision->spaces ? SCHEDULE_OF_BUNDLE : SCHEDULE_OF_STRIPES];
 }
 
