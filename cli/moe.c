@@ -190,6 +190,7 @@ static const struct option own_options[] = {
     STACKS_OPTION,
     PARTIALS_OPTION,
     COPIES_OPTION,
+    DECIDE_OPTION,
     {"--tables", "FILE",
      "table of time of such layers on such a device: read, or measured and written if it is not there", 0, 0},
     XPU_TIMES_OPTION,

@@ -297,6 +297,7 @@ static const struct option own_options[] = {
     STACKS_OPTION,
     PARTIALS_OPTION,
     COPIES_OPTION,
+    DECIDE_OPTION,
     XPU_TIMES_OPTION,
     {"--split-ffn", "E",
      "each dense FFN as E experts that are all active, their sums added exactly: the same bits", 0, 0},

@@ -60,12 +60,15 @@ uint64_t charges_decision(size_t tokens, size_t experts, enum schedule_layout la
   return ((uint64_t)instructions * 10 + 6) / 7;
 }
 
-uint64_t charges_decide(const struct moe_run *run) {
-  const enum duplex_policy policy = run->device->options.policy;
-  if (policy == DUPLEX_POLICY_LOGIC_PIM || policy == DUPLEX_POLICY_XPU) return 0;
-  if (run->firmware_decides && run->device->options.stack.riscv) return 0;  // within the first job
+uint64_t charges_decision_of(const struct moe_run *run) {
   return charges_decision(run->tokens, run->moe->shape.experts,
                           (enum schedule_layout)run->moe->times.placement.layout);
+}
+
+uint64_t charges_decide(const struct moe_run *run) {
+  if (!schedule_is_decided((enum schedule_policy)run->decision.policy)) return 0;
+  if (run->firmware_decides && run->device->options.stack.riscv) return 0;  // within the first job
+  return charges_decision_of(run);
 }
 
 uint64_t charges_launch(const struct moe_run *run) {

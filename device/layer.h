@@ -47,6 +47,7 @@ struct duplex_moe {
   struct schedule_times times;    // of all stages, as measured; without costs of several
   struct schedule_times charged;  // that the decision goes by
   struct schedule_work *work;     // of the decision
+  struct schedule_worth worth;    // of decisions of `best`
   unsigned pieces;                // on each stack
   // Expert e has the pieces q with q mod turns = e mod turns (moe_has_piece). With two copies a piece of the
   // schedule is two here: for Logic-PIM, and for the xPU (moe_piece_of_schedule).
@@ -91,7 +92,8 @@ int moe_has_room(const struct duplex_moe *moe, size_t layers, size_t pairs, bool
 uint64_t moe_dram_bytes(const struct duplex_moe *moe);
 
 // Clocks that such a layer is predicted to take with so many tokens of each expert: all that
-// duplex_moe_stats.predicted has, the decision, and the launches of its phases.
+// duplex_moe_stats.predicted has, the decision, and the launches of its phases. Under BEST as it is decided
+// or on the xPU alone, whichever is less.
 uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts);
 
 // Inner columns of a piece before part `cut`, and behind it; `cut` may be beyond the stack's parts.

@@ -38,9 +38,6 @@ struct moe_run {
   duplex_f32 *y;
 };
 
-// Who runs which expert, by the policy of the device.
-void run_decide(struct moe_run *run);
-
 // The cut of an expert's piece on a stack, of the run's stage: parts that Logic-PIM does. 0 for a piece that
 // the expert has not.
 unsigned run_cut(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert);
