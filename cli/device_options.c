@@ -37,17 +37,20 @@ int read_device_options(const struct option *options, struct duplex_device_optio
   static const enum duplex_partials meant[] = {DUPLEX_PARTIALS_AUTO, DUPLEX_PARTIALS_ACC, DUPLEX_PARTIALS_F32,
                                                DUPLEX_PARTIALS_GATHERED};
   static const char *const numbers[] = {"auto", "1", "2", NULL};
-  unsigned policy, partial, copies;
+  static const char *const decisions[] = {"auto", "always", NULL};
+  unsigned policy, partial, copies, always_decide;
   uint64_t stacks;
   if (choice_option(options, "--policy", policies, &policy) ||
       choice_option(options, "--partials", partials, &partial) ||
       choice_option(options, "--copies", numbers, &copies) ||
+      choice_option(options, "--decide", decisions, &always_decide) ||
       number_option(options, "--stacks", 1, DUPLEX_STACKS_MOST, DUPLEX_STACKS_DEFAULT, &stacks))
     return EXIT_BAD_INPUT;
   device->policy = (enum duplex_policy)policy;
   device->partials = meant[partial];
   device->stacks = (unsigned)stacks;
   device->copies = copies;
+  device->always_decide = always_decide;
   device->xpu_times = option_value(options, "--xpu-times");
   if (copies == 2 && device->policy != DUPLEX_POLICY_BEST)
     return fail(EXIT_BAD_INPUT, "--copies 2: expected --policy best with it, the others have one");

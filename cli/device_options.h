@@ -32,15 +32,23 @@
         0, 0                                                                                               \
   }
 
+#define DECIDE_OPTION                                                                            \
+  {                                                                                              \
+    "--decide", "auto|always",                                                                   \
+        "about layers with policy best: those that the xPU alone is not predicted to do sooner " \
+        "(default), or all",                                                                     \
+        0, 0                                                                                     \
+  }
+
 #define XPU_TIMES_OPTION                                                                                \
   {                                                                                                     \
     "--xpu-times", "FILE.csv",                                                                          \
         "times of matrix products that were measured on hardware, in place of the xPU's roofline", 0, 0 \
   }
 
-// Policy, stacks, partial sums, copies and measured times of the options, into the device's; options that a
-// device decides itself, and files of which each stack would need its own, are refused. Returns 0 or an exit
-// status.
+// Policy, stacks, partial sums, copies, decisions and measured times of the options, into the device's;
+// options that a device decides itself, and files of which each stack would need its own, are refused.
+// Returns 0 or an exit status.
 int read_device_options(const struct option *options, struct duplex_device_options *device);
 
 // Prints the last error of the device, with the outputs' names, and returns the exit status of the code.

@@ -9,6 +9,7 @@
 #include "cli/npy.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/stack_options.h"
 #include "cli/timeline.h"
 
 struct inputs {
@@ -111,7 +112,7 @@ static int compute(struct duplex_device *device, const struct outputs *outputs, 
 // The events of the layer.
 static int write_device_timeline(const struct option *options, struct outputs *outputs,
                                  const struct duplex_device *device) {
-  struct timeline timeline = {.stacks = duplex_device_stacks(device)};
+  struct timeline timeline = {.stacks = duplex_device_stacks(device), .clock_mhz = stack_clock_mhz(options)};
   timeline.count = duplex_device_events(device, &timeline.events);
   return write_timeline(options, outputs, &timeline);
 }
@@ -189,6 +190,7 @@ static const struct option own_options[] = {
     STACKS_OPTION,
     PARTIALS_OPTION,
     COPIES_OPTION,
+    DECIDE_OPTION,
     {"--tables", "FILE",
      "table of time of such layers on such a device: read, or measured and written if it is not there", 0, 0},
     XPU_TIMES_OPTION,

@@ -113,7 +113,7 @@ static int write_results(struct run *run, const struct generation_statistics *st
   if (!status) status = routing_write(&run->routing, run->options, &run->outputs);
   if (!status) status = run_timeline_write(&run->timeline, run->options, &run->outputs);
   if (!status) status = write_run_stats(run->options, &run->outputs, &run->requests, statistics, seconds);
-  if (!status && run->streams) run_print_end(&run->stream);
+  if (!status && run->streams) run_print_end(&run->requests, &run->stream);
   if (!status && !run->streams) print_requests(run);
   if (!status) status = flush_stdout();  // before the files get their names: all or nothing
   if (!status) status = outputs_commit(&run->outputs);
@@ -166,7 +166,7 @@ static int generate(struct run *run) {
                           &error);
   const double seconds = now() - begin;
   progress_end();
-  if (status && run->streams) run_print_end(&run->stream);
+  if (status && run->streams) run_print_end(&run->requests, &run->stream);
   if (status) status = model_error_status(status, error.text);
   if (!status) status = write_results(run, &statistics, seconds);
   network_close(network);
@@ -209,7 +209,8 @@ static int read_options_of_run(struct run *run) {
                                   .context = run};
   run->invariance = (struct invariance_wanted){run->generation.ignore_end_tokens, rtl_tokens};
   if (run->network.untimed && wants_timeline(run))
-    return fail(EXIT_BAD_INPUT, "--timeline: expected without --no-clocks, which has no times of stacks");
+    return fail(EXIT_BAD_INPUT, "%s: expected without --no-clocks, which has no times of stacks",
+                option_value(run->options, "--timeline") ? "--timeline" : "--timeline-picture");
   return read_device_options(run->options, &run->network.device);
 }
 
@@ -296,6 +297,7 @@ static const struct option own_options[] = {
     STACKS_OPTION,
     PARTIALS_OPTION,
     COPIES_OPTION,
+    DECIDE_OPTION,
     XPU_TIMES_OPTION,
     {"--split-ffn", "E",
      "each dense FFN as E experts that are all active, their sums added exactly: the same bits", 0, 0},

@@ -159,7 +159,9 @@ static int read_line(const char *model, const char *text, size_t size, const str
   struct generation_request *request = object ? add(requests) : NULL;
   int status = EXIT_GOOD;
   if (!object)
-    status = fail(EXIT_BAD_INPUT, "%s", at.text);
+    status = fail(
+        EXIT_BAD_INPUT, "%s",
+        json_error_code(&at) == json_error_null_character ? "a character of value 0 in a text" : at.text);
   else if (!json_is_object(object))
     status = fail(EXIT_BAD_INPUT, "expected a JSON object");
   else if (!request)

@@ -15,9 +15,10 @@ static json_t *what_json(const struct option *options) {
 }
 
 static json_t *counts_json(const struct run_requests *requests, const struct generation_statistics *s) {
-  return json_pack("{s:I, s:I, s:I, s:I, s:I}", "requests", (json_int_t)requests->count, "steps",
+  return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "requests", (json_int_t)requests->count, "steps",
                    (json_int_t)s->steps, "prompt_tokens", (json_int_t)s->prompt_tokens, "new_tokens",
-                   (json_int_t)s->new_tokens, "binary16_overflows", (json_int_t)s->sum.overflows);
+                   (json_int_t)s->new_tokens, "binary16_overflows", (json_int_t)s->sum.overflows,
+                   "tokens_from_nan", (json_int_t)s->tokens_from_nan);
 }
 
 // Times of the modelled device, and of the host that modelled it.
@@ -27,9 +28,9 @@ static json_t *times_json(const struct generation_statistics *s, double seconds)
                    "device_tokens_per_second", s->seconds > 0 ? (double)s->new_tokens / s->seconds : 0,
                    "xpu_seconds", (double)times->xpu_ps * 1e-12, "elements_seconds",
                    (double)times->elements_ps * 1e-12, "attention_seconds",
-                   (double)times->attention_clocks / CLOCK_HERTZ, "moe_seconds",
-                   (double)times->moe_clocks / CLOCK_HERTZ, "moe_bound_seconds",
-                   (double)s->sum.moe_bound_clocks / CLOCK_HERTZ, "host_seconds", seconds,
+                   network_clock_seconds(times, times->attention_clocks), "moe_seconds",
+                   network_clock_seconds(times, times->moe_clocks), "moe_bound_seconds",
+                   network_clock_seconds(times, s->sum.moe_bound_clocks), "host_seconds", seconds,
                    "host_tokens_per_second", seconds > 0 ? (double)s->new_tokens / seconds : 0);
 }
 
@@ -55,12 +56,15 @@ static json_t *energy_of_run_json(const struct option *options, const struct gen
                    s->new_tokens ? sides_energy(&work) / (double)s->new_tokens : 0);
 }
 
-// What sharing prefixes saves: tokens of prompts, and bytes of K and V that decode attention reads.
+// What sharing prefixes saves: tokens of prompts, bytes of K and V that decode attention reads, and their
+// time.
 static json_t *prefix_json(const struct generation_statistics *s) {
-  return json_pack("{s:{s:I, s:I, s:I, s:I, s:I}}", "prefix", "count", (json_int_t)s->prefixes, "tokens",
-                   (json_int_t)s->prefix_tokens, "prompt_tokens_saved", (json_int_t)s->saved_tokens,
+  return json_pack("{s:{s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}}", "prefix", "count", (json_int_t)s->prefixes,
+                   "tokens", (json_int_t)s->prefix_tokens, "prompt_tokens_saved", (json_int_t)s->saved_tokens,
                    "kv_bytes", (json_int_t)s->sum.kv_bytes, "kv_bytes_saved",
-                   (json_int_t)(s->sum.unshared_kv_bytes - s->sum.kv_bytes));
+                   (json_int_t)(s->sum.unshared_kv_bytes - s->sum.kv_bytes), "prefill_seconds_saved_least",
+                   s->saved_prefill_least, "prefill_seconds_saved_most", s->saved_prefill_most,
+                   "stream_seconds_saved", s->saved_stream_seconds);
 }
 
 // Outputs of FFNs that were split, and how many the combination of MoE layers would have changed.

@@ -7,8 +7,6 @@
 #include "cli/output.h"
 #include "cli/run_requests.h"
 
-#define CLOCK_HERTZ 650e6
-
 // What both sides did in all steps.
 struct sides_work run_work(const struct generation_statistics *statistics);
 

@@ -16,8 +16,8 @@ static double percent(double part, double whole) { return whole > 0 ? 100 * part
 static void tell_device(const struct generation_statistics *s) {
   const struct network_statistics *sum = &s->sum;
   const struct sides_work work = run_work(s);
-  const double attention = (double)sum->times.attention_clocks / CLOCK_HERTZ;
-  const double moe = (double)sum->times.moe_clocks / CLOCK_HERTZ;
+  const double attention = network_clock_seconds(&sum->times, sum->times.attention_clocks);
+  const double moe = network_clock_seconds(&sum->times, sum->times.moe_clocks);
   const double xpu = (double)sum->times.xpu_ps * 1e-12;
   const double busy = attention + moe + xpu;
   const double macs = (double)sum->xpu_macs + (double)sum->logic_pim_macs;
@@ -36,15 +36,28 @@ static void tell_device(const struct generation_statistics *s) {
             (unsigned long long)sum->shared_experts);
 }
 
+// Prints what shared prefixes save; without stacks there is no time.
+static void tell_shared(const struct generation_statistics *s, bool timed) {
+  const double megabytes = 1e-6 * (double)(s->sum.unshared_kv_bytes - s->sum.kv_bytes);
+  fprintf(stderr, "shared  %zu prefixes: %zu tokens not prefilled again", s->prefixes, s->saved_tokens);
+  if (timed)
+    fprintf(stderr, ", %.4g to %.4g ms; %.4g MB of K and V not read, %.4g ms", 1e3 * s->saved_prefill_least,
+            1e3 * s->saved_prefill_most, megabytes, 1e3 * s->saved_stream_seconds);
+  fprintf(stderr, "\n");
+}
+
 void run_summary(const struct generation_statistics *s, double seconds, bool timed) {
+  if (s->tokens_from_nan)
+    fprintf(stderr,
+            "duplex: %zu of %zu new tokens were chosen from logits that are no numbers: %llu numbers "
+            "were too large for binary16\n",
+            s->tokens_from_nan, s->new_tokens, (unsigned long long)s->sum.overflows);
   if (!isatty(STDERR_FILENO)) return;
   fprintf(stderr, "tokens  %zu of prompts, %zu new, in %zu steps\n", s->prompt_tokens, s->new_tokens,
           s->steps);
   fprintf(stderr, "host    %.4g tokens/s\n", rate((double)s->new_tokens, seconds));
   if (timed) tell_device(s);
-  if (s->prefixes)
-    fprintf(stderr, "shared  %zu prefixes: %zu tokens not prefilled again, %.4g MB of K and V not read\n",
-            s->prefixes, s->saved_tokens, 1e-6 * (double)(s->sum.unshared_kv_bytes - s->sum.kv_bytes));
+  if (s->prefixes) tell_shared(s, timed);
   if (s->sum.split_outputs)
     fprintf(stderr, "FFNs    rule N7 would have changed %llu of %llu outputs (%llu as binary16)\n",
             (unsigned long long)s->sum.split_changed_f32, (unsigned long long)s->sum.split_outputs,

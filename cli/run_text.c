@@ -17,9 +17,13 @@ static void put_token(const struct model_tokenizer *tokenizer, struct model_stre
   free(text);
 }
 
-static void put_end(struct model_stream *stream, FILE *to) {
-  char text[4];
-  fwrite(text, 1, model_stream_end(stream, text), to);
+static void put_end(const struct model_tokenizer *tokenizer, struct model_stream *stream, FILE *to) {
+  struct model_error error;
+  char *text;
+  size_t length;
+  if (model_tokenizer_end(tokenizer, stream, &text, &length, &error)) return;
+  fwrite(text, 1, length, to);
+  free(text);
 }
 
 static void put_text(const struct run_requests *requests, const struct generation_request *request,
@@ -27,7 +31,7 @@ static void put_text(const struct run_requests *requests, const struct generatio
   struct model_stream stream = {0};
   for (size_t i = 0; i < request->token_count; i++)
     put_token(requests->tokenizer, &stream, request->tokens[i], to);
-  put_end(&stream, to);
+  put_end(requests->tokenizer, &stream, to);
 }
 
 static void print_json_text(const struct run_requests *requests, const struct generation_request *request) {
@@ -64,7 +68,7 @@ void run_print_token(const struct run_requests *requests, const struct generatio
   fflush(stdout);
 }
 
-void run_print_end(struct model_stream *stream) {
-  put_end(stream, stdout);
+void run_print_end(const struct run_requests *requests, struct model_stream *stream) {
+  if (requests->tokenizer) put_end(requests->tokenizer, stream, stdout);
   printf("\n");
 }

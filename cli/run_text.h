@@ -12,6 +12,6 @@ void run_print_request(const struct run_requests *requests, const struct generat
 // The latest token, as soon as it is there; run_print_end ends the line.
 void run_print_token(const struct run_requests *requests, const struct generation_request *request,
                      struct model_stream *stream);
-void run_print_end(struct model_stream *stream);
+void run_print_end(const struct run_requests *requests, struct model_stream *stream);
 
 #endif

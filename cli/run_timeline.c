@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "cli/stack_options.h"
 #include "model/network.h"
 
 #define ROOM_FIRST 1024u
@@ -39,7 +40,8 @@ void run_timeline_note(struct run_timeline *timeline, size_t step, int layer,
 int run_timeline_write(const struct run_timeline *timeline, const struct option *options,
                        struct outputs *outputs) {
   if (timeline->lost) return fail(EXIT_ERROR, "too little memory for the timeline");
-  const struct timeline all = {timeline->events, timeline->places, timeline->count, timeline->stacks};
+  const struct timeline all = {timeline->events, timeline->places, timeline->count, timeline->stacks,
+                               stack_clock_mhz(options)};
   return write_timeline(options, outputs, &all);
 }
 

@@ -147,6 +147,10 @@ static int dram_options(const struct option *options, struct duplex_stack_option
   return EXIT_GOOD;
 }
 
+double stack_clock_mhz(const struct option *options) {
+  return duplex_dram_clock_khz(option_value(options, "--dram-preset")) / 1e3;
+}
+
 // Channels, threads, traces: what the back end gets.
 static int backend_options(const struct option *options, struct wanted_stack *wanted) {
   static const char *const backends[] = {"cmodel", "rtl", NULL};

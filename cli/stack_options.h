@@ -20,6 +20,8 @@ struct wanted_stack {
 // Reads the options and opens the files that they name, with those that were added to the outputs. Returns 0
 // or an exit status.
 int read_stack_options(const struct option *options, struct outputs *outputs, struct wanted_stack *wanted);
+// The clock of the stacks that the options ask for.
+double stack_clock_mhz(const struct option *options);
 // The exit status of an error of the library.
 int exit_status_of(int error);
 

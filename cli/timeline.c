@@ -15,8 +15,6 @@ int add_timeline(const struct option *options, struct outputs *outputs) {
   return picture ? output_add(outputs, "--timeline-picture", picture, OUTPUT_PICTURE) : EXIT_GOOD;
 }
 
-static double microseconds(uint64_t clocks) { return (double)clocks / DUPLEX_CLOCKS_OF_MICROSECOND; }
-
 // The name of a track.
 static json_t *track_json(const struct timeline *timeline, unsigned track) {
   char name[24];
@@ -25,10 +23,11 @@ static json_t *track_json(const struct timeline *timeline, unsigned track) {
                    (int)track + 1, "args", "name", name);
 }
 
-static json_t *event_json(const struct duplex_event *event, const struct timeline_place *place) {
+static json_t *event_json(const struct duplex_event *event, const struct timeline_place *place,
+                          double clock_mhz) {
   json_t *json = json_pack("{s:s, s:s, s:i, s:i, s:f, s:f, s:{s:I, s:I}}", "name", event->name, "ph", "X",
-                           "pid", 1, "tid", (int)event->track + 1, "ts", microseconds(event->begin), "dur",
-                           microseconds(event->end - event->begin), "args", "first_clock",
+                           "pid", 1, "tid", (int)event->track + 1, "ts", (double)event->begin / clock_mhz,
+                           "dur", (double)(event->end - event->begin) / clock_mhz, "args", "first_clock",
                            (json_int_t)event->begin, "end_clock", (json_int_t)event->end);
   if (json && event->expert >= 0)
     json_object_set_new(json_object_get(json, "args"), "expert", json_integer(event->expert));
@@ -45,7 +44,8 @@ static json_t *timeline_json(const struct timeline *timeline) {
     json_array_append_new(list, track_json(timeline, track));
   for (size_t i = 0; i < timeline->count; i++)
     json_array_append_new(list,
-                          event_json(&timeline->events[i], timeline->places ? &timeline->places[i] : NULL));
+                          event_json(&timeline->events[i], timeline->places ? &timeline->places[i] : NULL,
+                                     timeline->clock_mhz));
   return json_pack("{s:o, s:s}", "traceEvents", list, "displayTimeUnit", "ns");
 }
 

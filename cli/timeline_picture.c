@@ -67,7 +67,7 @@ static void draw_legend(FILE *to, const struct timeline *timeline) {
 }
 
 // Draws an event as a bar with its times as a tooltip, and with its name if that fits into the bar.
-static void draw_event(FILE *to, const struct duplex_event *event, uint64_t end) {
+static void draw_event(FILE *to, const struct duplex_event *event, uint64_t end, double clock_mhz) {
   const double from = place(event->begin, end);
   const double width = place(event->end, end) - from;
   const int y = TOP + (int)event->track * (LANE + GAP);
@@ -81,8 +81,7 @@ static void draw_event(FILE *to, const struct duplex_event *event, uint64_t end)
           "<rect x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"%d\" fill=\"%s\" stroke=\"#fff\" "
           "stroke-width=\"0.5\"><title>%s: %.3f to %.3f us</title></rect>\n",
           from, y, width > 0.6 ? width : 0.6, LANE, kinds[kind_of(event->name)].colour, label,
-          (double)event->begin / DUPLEX_CLOCKS_OF_MICROSECOND,
-          (double)event->end / DUPLEX_CLOCKS_OF_MICROSECOND);
+          (double)event->begin / clock_mhz, (double)event->end / clock_mhz);
   if (CHARACTER * (double)strlen(label) + 4 < width)
     fprintf(to, "<text x=\"%.2f\" y=\"%d\" fill=\"#fff\">%s</text>\n", from + 3, y + LANE / 2 + 4, label);
 }
@@ -94,12 +93,12 @@ static double step_of(double most) {
   return step;
 }
 
-static void draw_axis(FILE *to, unsigned tracks, uint64_t end) {
-  const double most = (double)end / DUPLEX_CLOCKS_OF_MICROSECOND;
+static void draw_axis(FILE *to, unsigned tracks, uint64_t end, double clock_mhz) {
+  const double most = (double)end / clock_mhz;
   const double step = step_of(most);
   const int y = TOP + (int)tracks * (LANE + GAP);
   for (unsigned i = 0; step * i <= most; i++) {
-    const double x = place((uint64_t)(step * i * DUPLEX_CLOCKS_OF_MICROSECOND), end);
+    const double x = place((uint64_t)(step * i * clock_mhz), end);
     fprintf(to,
             "<line x1=\"%.2f\" y1=\"%d\" x2=\"%.2f\" y2=\"%d\" stroke=\"#ccc\"/>"
             "<text x=\"%.2f\" y=\"%d\" text-anchor=\"middle\">%g</text>\n",
@@ -118,13 +117,13 @@ static void draw(FILE *to, const struct timeline *timeline) {
           "font-size=\"11\">\n<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n",
           WIDTH, height, WIDTH, height);
   draw_legend(to, timeline);
-  draw_axis(to, tracks, end);
+  draw_axis(to, tracks, end, timeline->clock_mhz);
   for (unsigned track = 0; track < tracks; track++) {
     char name[24];
     timeline_track_name(timeline, track, name, sizeof name);
     fprintf(to, "<text x=\"8\" y=\"%d\">%s</text>\n", TOP + (int)track * (LANE + GAP) + LANE / 2 + 4, name);
   }
-  for (size_t i = 0; i < timeline->count; i++) draw_event(to, &timeline->events[i], end);
+  for (size_t i = 0; i < timeline->count; i++) draw_event(to, &timeline->events[i], end, timeline->clock_mhz);
   fprintf(to, "</svg>");
 }
 

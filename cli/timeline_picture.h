@@ -7,8 +7,6 @@
 
 #include "cli/timeline_tracks.h"
 
-#define DUPLEX_CLOCKS_OF_MICROSECOND 650
-
 // The text of the picture, to be freed; NULL: too little memory.
 char *timeline_picture(const struct timeline *timeline);
 

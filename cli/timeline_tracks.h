@@ -19,6 +19,7 @@ struct timeline {
   const struct timeline_place *places;  // [count]; NULL: all of one layer alone
   size_t count;
   unsigned stacks;
+  double clock_mhz;  // of the stacks
 };
 
 unsigned timeline_tracks(const struct timeline *timeline);

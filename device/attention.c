@@ -78,6 +78,7 @@ static int run_stack(void *context, unsigned stack) {
 static void time_xpu(const struct attention_run *run, struct duplex_device_attention_stats *stats) {
   const struct duplex_device_kv *kv = run->kv;
   struct duplex_xpu *xpu = kv->device->xpu;
+  const unsigned clock_khz = kv->device->clock_khz;
   uint64_t all = 0;
   for (size_t i = 0; i < run->work->prefill_count; i++) {
     const struct duplex_device_prefill *prefill = &run->work->prefills[i];
@@ -95,8 +96,8 @@ static void time_xpu(const struct attention_run *run, struct duplex_device_atten
     if (xpu->ops->estimate(xpu, &work, &picoseconds) == 0) all += picoseconds;
     stats->xpu_macs += 2 * seen * run->work->q_heads * kv->options.head_size;
   }
-  stats->launch = run->work->prefill_count ? xpu_time_clocks(xpu->ops->launch(xpu)) : 0;
-  stats->xpu_arithmetic = xpu_time_clocks(all);
+  stats->launch = run->work->prefill_count ? xpu_time_clocks(xpu->ops->launch(xpu), clock_khz) : 0;
+  stats->xpu_arithmetic = xpu_time_clocks(all, clock_khz);
 }
 
 // Joins what the stacks took and did.

@@ -36,8 +36,9 @@ uint64_t charges_estimate(const struct moe_run *run, unsigned owned) {
   const struct moe_stage *stage = run->stage;
   uint64_t clocks = 0;
   for (unsigned e = 0; e < run->moe->shape.experts; e++)
-    clocks += device_xpu_stage_clocks(run->device->xpu, stage->kind, &stage->times.shape, run->counts[e],
-                                      (unsigned)shared_rows(run, owned, e));
+    clocks +=
+        device_xpu_stage_clocks(run->device->xpu, run->device->clock_khz, stage->kind, &stage->times.shape,
+                                run->counts[e], (unsigned)shared_rows(run, owned, e));
   return clocks;
 }
 
@@ -47,7 +48,7 @@ uint64_t charges_route(const struct moe_run *run) {
                                                 .columns = (unsigned)run->moe->shape.hidden,
                                                 .rows = (unsigned)run->moe->shape.experts,
                                                 .format = DUPLEX_RESULT_FORMAT_F32}};
-  return device_xpu_clocks(run->device->xpu, &work);
+  return device_xpu_clocks(run->device->xpu, run->device->clock_khz, &work);
 }
 
 uint64_t charges_decision(size_t tokens, size_t experts, enum schedule_layout layout) {
@@ -59,17 +60,20 @@ uint64_t charges_decision(size_t tokens, size_t experts, enum schedule_layout la
   return ((uint64_t)instructions * 10 + 6) / 7;
 }
 
-uint64_t charges_decide(const struct moe_run *run) {
-  const enum duplex_policy policy = run->device->options.policy;
-  if (policy == DUPLEX_POLICY_LOGIC_PIM || policy == DUPLEX_POLICY_XPU) return 0;
-  if (run->firmware_decides && run->device->options.stack.riscv) return 0;  // within the first job
+uint64_t charges_decision_of(const struct moe_run *run) {
   return charges_decision(run->tokens, run->moe->shape.experts,
                           (enum schedule_layout)run->moe->times.placement.layout);
 }
 
+uint64_t charges_decide(const struct moe_run *run) {
+  if (!schedule_is_decided((enum schedule_policy)run->decision.policy)) return 0;
+  if (run->firmware_decides && run->device->options.stack.riscv) return 0;  // within the first job
+  return charges_decision_of(run);
+}
+
 uint64_t charges_launch(const struct moe_run *run) {
   struct duplex_xpu *xpu = run->device->xpu;
-  return xpu_time_clocks(xpu->ops->launch(xpu));
+  return xpu_time_clocks(xpu->ops->launch(xpu), run->device->clock_khz);
 }
 
 uint64_t charges_first_launch(const struct moe_run *run) {
@@ -81,7 +85,7 @@ uint64_t charges_combine(const struct moe_run *run) {
   const struct duplex_xpu_work work = {
       .kind = DUPLEX_XPU_ELEMENTS,
       .elements = {.bytes = run->tokens * run->moe->shape.hidden * sizeof(duplex_f16)}};
-  return device_xpu_clocks(run->device->xpu, &work);
+  return device_xpu_clocks(run->device->xpu, run->device->clock_khz, &work);
 }
 
 uint64_t charges_note(struct moe_run *run, const char *name, uint64_t *sum, uint64_t begin, uint64_t clocks) {

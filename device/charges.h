@@ -8,11 +8,12 @@
 // What the xPU tells of its works while Logic-PIM owns these bundles: all parts of an expert are one.
 uint64_t charges_estimate(const struct moe_run *run, unsigned owned);
 
-// Router and top-k; the decision of the policy; a launch of a kernel; the output.
+// Router and top-k; what was decided, if it was; a launch of a kernel; the output.
 uint64_t charges_route(const struct moe_run *run);
 uint64_t charges_decide(const struct moe_run *run);
 // Clocks of the decision of a layer on the RV32 controller.
 uint64_t charges_decision(size_t tokens, size_t experts, enum schedule_layout layout);
+uint64_t charges_decision_of(const struct moe_run *run);
 uint64_t charges_launch(const struct moe_run *run);
 // The kernel of the first phase is launched while the controller decides.
 uint64_t charges_first_launch(const struct moe_run *run);

@@ -11,6 +11,7 @@
 #include "device/layer.h"
 #include "device/tables.h"
 #include "duplex/arithmetic.h"
+#include "duplex/hbm.h"
 
 static int refuse(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static int refuse(char *text, size_t size, const char *format, ...) {
@@ -46,6 +47,8 @@ static int check_options(const struct duplex_device_options *options, char *text
                   options->copies);
   if (options->copies == 2 && options->policy != DUPLEX_POLICY_BEST)
     return refuse(text, size, "2 copies of each expert with policy %d: expected best", (int)options->policy);
+  if (options->always_decide > 1)
+    return refuse(text, size, "always_decide %u: expected 0 or 1", options->always_decide);
   if (options->xpu && options->xpu_times)
     return refuse(text, size, "times for the built-in xPU: expected none with one of the caller's");
   const unsigned stacks = options->stacks ? options->stacks : DUPLEX_STACKS_DEFAULT;
@@ -71,6 +74,7 @@ static int open_xpu(struct duplex_device *device, char *text, size_t size) {
   const struct duplex_xpu_options options = {
       .channels = device->stacks * device->options.stack.backend.channels,
       .threads = device->threads,
+      .clock_khz = device->clock_khz,
       .gemm_table = device->options.xpu_times};
   device->xpu = device->options.xpu;
   if (device->xpu) return DUPLEX_OK;
@@ -91,6 +95,7 @@ int duplex_device_open(const char *backend, const struct duplex_device_options *
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
   self->options = *options;
   self->stacks = options->stacks ? options->stacks : DUPLEX_STACKS_DEFAULT;
+  self->clock_khz = duplex_dram_clock_khz(options->stack.backend.dram_preset);
   self->threads = options->threads ? options->threads : cores > 0 ? (unsigned)cores : 1;
   error = open_stacks(self, backend, error_text, size);
   if (!error) error = open_xpu(self, error_text, size);

@@ -10,6 +10,7 @@
 struct duplex_device {
   struct duplex_device_options options;  // with the defaults in place of zeros
   unsigned stacks, threads;
+  unsigned clock_khz;  // of the stacks
   struct duplex_stack *stack[DUPLEX_STACKS_MOST];
   struct duplex_xpu *xpu;  // the caller's, or `own_xpu`
   struct duplex_xpu *own_xpu;

@@ -51,6 +51,7 @@ struct duplex_moe {
   struct schedule_times times;    // of all stages, as measured; without costs of several
   struct schedule_times charged;  // that the decision goes by
   struct schedule_work *work;     // of the decision
+  struct schedule_worth worth;    // of decisions of `best`
   unsigned pieces;                // on each stack
   unsigned xpu_bundle;            // of two copies: where the xPU's lies (moe_turned)
   // Expert e has the pieces q with q mod turns = e mod turns (moe_has_piece). With two copies a piece of the
@@ -105,7 +106,8 @@ unsigned moe_emptiest_bundle(struct space *const *space, unsigned stacks);
 uint64_t moe_dram_bytes(const struct duplex_moe *moe);
 
 // Clocks that such a layer is predicted to take with so many tokens of each expert: all that
-// duplex_moe_stats.predicted has, the decision, and the launches of its phases.
+// duplex_moe_stats.predicted has, the decision, and the launches of its phases. Under BEST as it is decided
+// or on the xPU alone, whichever is less.
 uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts);
 
 // Inner columns of a piece before part `cut`, and behind it; `cut` may be beyond the stack's parts.

@@ -10,6 +10,7 @@
 #include "device/xpu_works.h"
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
+#include "duplex/hbm.h"
 #include "schedule/formula.h"
 
 enum { PASSES = PROBE_PASSES, UNIT_MOST = 1 << 20 };
@@ -19,6 +20,7 @@ struct measuring {
   enum stage_kind kind;
   const struct duplex_stack_options *options;
   struct duplex_xpu *xpu;
+  unsigned clock_khz;
   char *text;
   size_t size;
 };
@@ -42,15 +44,16 @@ static uint32_t xpu_time(const struct measuring *m, const struct schedule_times 
   const struct schedule_shape *shape = &times->shape;
   const uint32_t of_all = m->kind == STAGE_DOWN ? shape->hidden : shape->inner;
   const uint32_t all = (uint32_t)duplex_smaller((uint64_t)rows * shape->stacks, of_all);
-  const uint64_t told = device_xpu_stage_clocks(m->xpu, m->kind, shape, groups * DUPLEX_LANES, all);
+  const uint64_t told =
+      device_xpu_stage_clocks(m->xpu, m->clock_khz, m->kind, shape, groups * DUPLEX_LANES, all);
   return units_of(times, rows ? duplex_larger(reads, told) : 0);
 }
 
 // The unit of the formulas, and larger where the xPU tells of longer times.
-static void fit_unit(struct schedule_times *times, struct duplex_xpu *xpu) {
+static void fit_unit(struct schedule_times *times, struct duplex_xpu *xpu, unsigned clock_khz) {
   const struct schedule_shape *shape = &times->shape;
-  const uint64_t most = device_xpu_expert_clocks(xpu, SCHEDULE_GROUPS * DUPLEX_LANES, shape->hidden,
-                                                 shape->inner, shape->gated);
+  const uint64_t most = device_xpu_expert_clocks(xpu, clock_khz, SCHEDULE_GROUPS * DUPLEX_LANES,
+                                                 shape->hidden, shape->inner, shape->gated);
   while (2 * most / times->clocks_per_unit >= SCHEDULE_MOST && times->clocks_per_unit < UNIT_MOST)
     times->clocks_per_unit *= 2;
 }
@@ -153,15 +156,16 @@ static int measure_striped(const struct measuring *m, unsigned bundles, unsigned
 }
 
 void device_formula(const struct schedule_shape *shape, const struct schedule_placement *placement,
-                    struct duplex_xpu *xpu, struct schedule_times *times) {
+                    struct duplex_xpu *xpu, unsigned clock_khz, struct schedule_times *times) {
   schedule_formula(shape, placement, times);
-  fit_unit(times, xpu);
+  fit_unit(times, xpu, clock_khz);
   schedule_seal(times);
 }
 
 int device_measure(enum stage_kind kind, const struct duplex_stack_options *options, struct duplex_xpu *xpu,
                    unsigned what, struct schedule_times *times, char *text, size_t size) {
-  const struct measuring m = {kind, options, xpu, text, size};
+  const struct measuring m = {kind, options, xpu, duplex_dram_clock_khz(options->backend.dram_preset),
+                              text, size};
   static const unsigned of_bundles[SCHEDULE_BUNDLES] = {MEASURE_SPACES, MEASURE_SPACES, MEASURE_BOUND,
                                                         MEASURE_BOUND | MEASURE_STRIPES};
   const unsigned costs[SCHEDULE_BUNDLES] = {SCHEDULE_OF_BUNDLE, SCHEDULE_COSTS, SCHEDULE_COSTS,

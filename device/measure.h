@@ -7,7 +7,8 @@
 #include "duplex/duplex.h"
 #include "duplex/xpu.h"
 
-// A table whose entries wait for a measurement, by formulas, and the unit fits what the xPU tells too; then
+// A table whose entries wait for a measurement, by formulas, and the unit fits what the xPU tells
+// too, in clocks of the stacks; then
 // as much of it as is wanted, of a stage, measured on stacks with these options (channels, activation rule,
 // DRAM preset): a stack of the C model whose weights are zeros. Each time is what one more expert adds.
 // Logic-PIM: a pass with one group of tokens and one with two, of which all others consist; the xPU's reads
@@ -23,7 +24,7 @@ enum {
   MEASURE_ALL = 15
 };
 void device_formula(const struct schedule_shape *shape, const struct schedule_placement *placement,
-                    struct duplex_xpu *xpu, struct schedule_times *times);
+                    struct duplex_xpu *xpu, unsigned clock_khz, struct schedule_times *times);
 int device_measure(enum stage_kind kind, const struct duplex_stack_options *options, struct duplex_xpu *xpu,
                    unsigned what, struct schedule_times *times, char *text, size_t size);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "device/charges.h"
+#include "device/decide.h"
 #include "device/gathered.h"
 #include "device/model.h"
 #include "device/phase.h"
@@ -55,7 +56,8 @@ static int set_times(void *context, unsigned stack) {
 }
 
 static int prepare_firmware(struct moe_run *run) {
-  run->firmware_decides = run->moe->turns == 1 && run->device->options.policy != DUPLEX_POLICY_PAPER;
+  run->firmware_decides = run->moe->turns == 1 && run->device->options.policy != DUPLEX_POLICY_PAPER &&
+                          run->decision.policy != SCHEDULE_ALONE;
   return run->firmware_decides ? device_each_stack(run->device, set_times, run) : DUPLEX_OK;
 }
 

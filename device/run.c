@@ -4,24 +4,6 @@
 
 #include <string.h>
 
-// The schedule's policy for where the weights lie.
-static enum schedule_policy policy_of(const struct moe_run *run) {
-  switch (run->device->options.policy) {
-    case DUPLEX_POLICY_PAPER:
-      return run->moe->turns > 1 ? SCHEDULE_SPACES : SCHEDULE_TURNS;
-    case DUPLEX_POLICY_LOGIC_PIM:
-      return SCHEDULE_PIM;
-    case DUPLEX_POLICY_XPU:
-      return SCHEDULE_XPU;
-    default:
-      return SCHEDULE_BEST;
-  }
-}
-
-void run_decide(struct moe_run *run) {
-  schedule_decide(policy_of(run), &run->moe->charged, run->dispatch.count, run->moe->work, &run->decision);
-}
-
 unsigned run_owned(const struct moe_run *run, unsigned phase) {
   return moe_turned(run->decision.owned[phase], run->moe->xpu_bundle);
 }

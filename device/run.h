@@ -38,9 +38,6 @@ struct moe_run {
   duplex_f32 *y;
 };
 
-// Who runs which expert, by the policy of the device.
-void run_decide(struct moe_run *run);
-
 // The bundles that Logic-PIM owns in a phase: those of the decision, as the layer has them.
 unsigned run_owned(const struct moe_run *run, unsigned phase);
 

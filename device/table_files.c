@@ -21,9 +21,9 @@ static uint32_t mix(uint32_t hash, uint64_t number) {
 }
 
 // What the xPU tells of works that its memory bounds, and that its arithmetic does.
-static uint32_t mix_xpu(uint32_t hash, struct duplex_xpu *xpu) {
+static uint32_t mix_xpu(uint32_t hash, struct duplex_xpu *xpu, unsigned clock_khz) {
   for (unsigned tokens = 8; tokens <= 512; tokens *= 8)
-    hash = mix(hash, device_xpu_expert_clocks(xpu, tokens, 4096, 2048, true));
+    hash = mix(hash, device_xpu_expert_clocks(xpu, clock_khz, tokens, 4096, 2048, true));
   return mix(hash, xpu->ops->launch(xpu));
 }
 
@@ -41,7 +41,7 @@ static int find_origin(struct duplex_device *device) {
   if (error) return device_fail(device, error, "%s", text);
   schedule_place(&fixed, &placement);
   schedule_formula(&fixed, &placement, &formula);
-  device->origin = mix_xpu(formula.hash, device->xpu);
+  device->origin = mix_xpu(formula.hash, device->xpu, device->clock_khz);
   for (unsigned i = 0; i < DEVICE_PROBE_CLOCKS; i++) device->origin = mix(device->origin, clocks[i]);
   device->has_origin = true;
   return DUPLEX_OK;

@@ -10,13 +10,13 @@ int device_xpu_run(struct duplex_xpu *xpu, const struct duplex_xpu_work *work) {
   return error ? error : xpu->ops->wait(xpu, ticket);
 }
 
-uint64_t device_xpu_clocks(struct duplex_xpu *xpu, const struct duplex_xpu_work *work) {
+uint64_t device_xpu_clocks(struct duplex_xpu *xpu, unsigned clock_khz, const struct duplex_xpu_work *work) {
   uint64_t picoseconds;
-  return xpu->ops->estimate(xpu, work, &picoseconds) ? 0 : xpu_time_clocks(picoseconds);
+  return xpu->ops->estimate(xpu, work, &picoseconds) ? 0 : xpu_time_clocks(picoseconds, clock_khz);
 }
 
-uint64_t device_xpu_expert_clocks(struct duplex_xpu *xpu, unsigned tokens, unsigned hidden, unsigned inner,
-                                  bool gated) {
+uint64_t device_xpu_expert_clocks(struct duplex_xpu *xpu, unsigned clock_khz, unsigned tokens,
+                                  unsigned hidden, unsigned inner, bool gated) {
   if (inner == 0) return 0;
   const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
                                        .expert = {.tokens = tokens,
@@ -25,15 +25,15 @@ uint64_t device_xpu_expert_clocks(struct duplex_xpu *xpu, unsigned tokens, unsig
                                                   .gated = gated,
                                                   .format = DUPLEX_RESULT_FORMAT_F16,
                                                   .memory_apart = true}};
-  return device_xpu_clocks(xpu, &work);
+  return device_xpu_clocks(xpu, clock_khz, &work);
 }
 
-uint64_t device_xpu_stage_clocks(struct duplex_xpu *xpu, enum stage_kind kind,
+uint64_t device_xpu_stage_clocks(struct duplex_xpu *xpu, unsigned clock_khz, enum stage_kind kind,
                                  const struct schedule_shape *shape, unsigned tokens, unsigned rows) {
   const uint64_t of_down = ((uint64_t)rows * shape->inner + shape->hidden - 1) / shape->hidden;
   const unsigned inner = kind == STAGE_DOWN ? (unsigned)of_down : rows;
   const unsigned products = stage_matrices(STAGE_EXPERTS, shape->gated);
   const unsigned own = stage_matrices(kind, shape->gated);
-  const uint64_t whole = device_xpu_expert_clocks(xpu, tokens, shape->hidden, inner, shape->gated);
+  const uint64_t whole = device_xpu_expert_clocks(xpu, clock_khz, tokens, shape->hidden, inner, shape->gated);
   return (whole * own + products - 1) / products;
 }

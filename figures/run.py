@@ -24,7 +24,9 @@ def boxes(title, label, names, values):
 
 def main():
     if len(sys.argv) != 3 or pathlib.Path(sys.argv[2]).suffix not in TERMINALS:
-        sys.exit(__doc__)
+        wrong = "expected RESULT.json and OUT.svg or OUT.png" if len(sys.argv) != 3 else f"{sys.argv[2]}: expected a name that ends with .svg or .png"
+        print(f"figures/run.py: {wrong}", file=sys.stderr)
+        sys.exit(2)
     try:
         result = json.loads(pathlib.Path(sys.argv[1]).read_text())
         shares, energy = result["time_shares"], result["energy_j_per_token"]

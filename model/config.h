@@ -71,7 +71,7 @@ struct model_config {
   unsigned shared_inner;          // of an FFN beside the experts of a layer; 0: there is none
   unsigned extra_layers;          // in the files behind the last one, which the model does not run
   const char *act;                // a name of duplex_activation_builtin
-  double norm_epsilon;            // of all RMS norms
+  double norm_epsilon;            // of all RMS norms but those of latent attention
   enum model_qk_norm qk_norm;
   bool qkv_bias, o_bias, ffn_bias, router_bias;
   bool sinks;                     // a score of each head that takes part in its softmax and has no value
@@ -99,6 +99,11 @@ const char *model_architecture_name(enum model_architecture architecture);
 // one, that is not there), NO_MEMORY.
 int model_config_read(const char *text, size_t size, const char *path, struct model_config *config,
                       struct model_error *error);
+
+// Reads the text of a generation_config.json, which has the end tokens in place of config.json, as in
+// transformers: without a key there are none. Nothing else of it counts. Errors: FORMAT, NO_MEMORY.
+int model_config_read_generation(const char *text, size_t size, const char *path, struct model_config *config,
+                                 struct model_error *error);
 
 // Fills `layer` by the rules that the files have: layer i is sparse if there are experts, it is not among the
 // dense ones and (i + 1) mod step = 0. For readers of files. Errors: NO_MEMORY.

@@ -12,7 +12,7 @@ struct model_class {
   unsigned kv_heads;   // 0: as many as heads
   unsigned head_size;  // 0: hidden / heads
   unsigned sliding_window;
-  uint32_t begin_token, end_token;
+  uint32_t begin_token;
   enum model_qk_norm qk_norm;
   enum xpu_score score;
   bool experts;

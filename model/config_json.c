@@ -11,13 +11,20 @@ static const char *const harmless[] = {"_attn_implementation",
                                        "_attn_implementation_autoset",
                                        "_commit_hash",
                                        "_experts_implementation",
+                                       "_flash_attn_2_enabled",
                                        "_name_or_path",
                                        "attention_dropout",
+                                       "attention_probs_dropout_prob",
                                        "attn_implementation",
-                                       "bad_words_ids",
+                                       "attn_pdrop",
+                                       "auto_map",
                                        "aux_loss_alpha",
+                                       "bad_words_ids",
                                        "begin_suppress_tokens",
+                                       "bos_token",
                                        "chunk_size_feed_forward",
+                                       "classifier_dropout",
+                                       "custom_pipelines",
                                        "decoder_start_token_id",
                                        "diversity_penalty",
                                        "do_sample",
@@ -25,20 +32,29 @@ static const char *const harmless[] = {"_attn_implementation",
                                        "early_stopping",
                                        "embd_pdrop",
                                        "encoder_no_repeat_ngram_size",
+                                       "eos_token",
                                        "ep_size",
                                        "experts_implementation",
                                        "exponential_decay_length_penalty",
                                        "finetuning_task",
                                        "forced_bos_token_id",
                                        "forced_eos_token_id",
+                                       "generation_config",
+                                       "gradient_checkpointing",
                                        "hidden_dropout",
+                                       "hidden_dropout_prob",
                                        "id2label",
                                        "initializer_range",
                                        "is_llama_config",
+                                       "keys_to_ignore_at_inference",
                                        "label2id",
                                        "length_penalty",
+                                       "license",
+                                       "loss_type",
                                        "max_length",
+                                       "max_new_tokens",
                                        "min_length",
+                                       "model_max_length",
                                        "name_or_path",
                                        "no_repeat_ngram_size",
                                        "num_beam_groups",
@@ -49,11 +65,13 @@ static const char *const harmless[] = {"_attn_implementation",
                                        "output_hidden_states",
                                        "output_router_logits",
                                        "output_scores",
+                                       "pad_token",
                                        "pad_token_id",
                                        "prefix",
                                        "pretraining_tp",
                                        "problem_type",
                                        "remove_invalid_values",
+                                       "renormalize_logits",
                                        "repetition_penalty",
                                        "resid_pdrop",
                                        "return_dict",
@@ -76,8 +94,11 @@ static const char *const harmless[] = {"_attn_implementation",
                                        "transformers_version",
                                        "typical_p",
                                        "unsloth_fixed",
+                                       "unsloth_training",
+                                       "unsloth_version",
                                        "use_bfloat16",
-                                       "use_cache"};
+                                       "use_cache",
+                                       "use_return_dict"};
 
 static bool is_harmless(const char *key) {
   for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
@@ -85,30 +106,53 @@ static bool is_harmless(const char *key) {
   return false;
 }
 
-// Whatever was not taken is harmless, or switched off: null, false, 0 or empty.
+// Keys that transformers takes as on where they are not there, so that switching them off is what changes.
+static const char *const usually_on[] = {"is_causal"};
+
+static bool is_usually_on(const char *key) {
+  for (size_t i = 0; i < sizeof usually_on / sizeof *usually_on; i++)
+    if (strcmp(key, usually_on[i]) == 0) return true;
+  return false;
+}
+
+// Whether a key that nobody took leaves what is computed as it is: it is harmless, or as without it.
+static bool changes_nothing(const char *key, const json_t *value) {
+  if (is_usually_on(key)) return json_is_true(value);
+  return is_harmless(key) || model_json_is_off(value);
+}
+
 static void refuse_what_is_left(struct model_json *json) {
   const char *key;
   json_t *value;
   if (json->status) return;
   json_object_foreach(json->left, key, value) {
-    if (is_harmless(key) || model_json_is_off(value)) continue;
+    if (changes_nothing(key, value)) continue;
     model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, key, "is not known: it may change what is computed");
     return;
   }
 }
 
+// Sizes, numbers and switches that the class has a value for. transformers takes no null for a size or number
+// that is not 0 where the key is missing, so it is refused; null as a switch is off, whatever the default.
 static uint64_t size_key(struct model_json *json, const char *key, uint64_t most, uint64_t otherwise) {
-  json_t *value = model_json_take(json, key);
+  json_t *value = otherwise ? model_json_take_value(json, key) : model_json_take(json, key);
   if (!value && !otherwise) model_json_refuse(json, DUPLEX_ERROR_FORMAT, key, "is missing");
   return model_json_integer(json, key, value, 1, most, otherwise);
 }
 
 static double real_key(struct model_json *json, const char *key, double otherwise) {
+  json_t *value = otherwise != 0 ? model_json_take_value(json, key) : model_json_take(json, key);
+  return model_json_real(json, key, value, otherwise);
+}
+
+// A number that null leaves as the class has it.
+static double nullable_real_key(struct model_json *json, const char *key, double otherwise) {
   return model_json_real(json, key, model_json_take(json, key), otherwise);
 }
 
 static bool bool_key(struct model_json *json, const char *key, bool otherwise) {
-  return model_json_bool(json, key, model_json_take(json, key), otherwise);
+  const bool null = json_is_null(json_object_get(json->left, key));
+  return model_json_bool(json, key, model_json_take(json, key), !null && otherwise);
 }
 
 // The class of a model_type; MODEL_ARCHITECTURES: there is none.
@@ -176,20 +220,24 @@ static uint32_t token_of(struct model_json *json, const char *key, json_t *value
   return (uint32_t)model_json_integer(json, key, value, 0, MODEL_SIZE_MOST, otherwise);
 }
 
-// A token or a list of them; null means none, no key what the class takes.
-static void read_tokens(struct model_json *json, const struct model_class *class, struct model_config *c) {
-  const bool has_begin = json_object_get(json->left, "bos_token_id") != NULL;
-  const bool has_end = json_object_get(json->left, "eos_token_id") != NULL;
+static void read_begin_token(struct model_json *json, const struct model_class *class,
+                             struct model_config *c) {
+  const bool given = json_object_get(json->left, "bos_token_id") != NULL;
   c->begin_token = token_of(json, "bos_token_id", model_json_take(json, "bos_token_id"),
-                            has_begin ? MODEL_NO_TOKEN : class->begin_token);
+                            given ? MODEL_NO_TOKEN : class->begin_token);
+}
+
+// A token or a list of them. null or no key: none, as transformers generates, whatever its class has.
+static void read_end_tokens(struct model_json *json, struct model_config *c) {
   json_t *end = model_json_take(json, "eos_token_id");
   const size_t count = json_is_array(end) ? json_array_size(end) : 1;
   if (count > MODEL_END_TOKENS)
     model_json_refuse(json, DUPLEX_ERROR_FORMAT, "eos_token_id", "is wrong: expected at most %u tokens",
                       MODEL_END_TOKENS);
+  c->end_token_count = 0;
   for (size_t i = 0; i < count && !json->status; i++) {
     json_t *value = json_is_array(end) ? json_array_get(end, i) : end;
-    const uint32_t token = token_of(json, "eos_token_id", value, has_end ? MODEL_NO_TOKEN : class->end_token);
+    const uint32_t token = token_of(json, "eos_token_id", value, MODEL_NO_TOKEN);
     if (token != MODEL_NO_TOKEN) c->end_tokens[c->end_token_count++] = token;
   }
 }
@@ -210,20 +258,30 @@ static enum model_rope_type read_rope_type(struct model_json *json) {
 static void read_yarn(struct model_json *json, double positions, struct model_rope *rope) {
   rope->original_positions = real_key(json, "original_max_position_embeddings", positions);
   if (rope->factor == 0) rope->factor = positions / rope->original_positions;
-  rope->beta_fast = real_key(json, "beta_fast", 32);
-  rope->beta_slow = real_key(json, "beta_slow", 1);
+  rope->beta_fast = nullable_real_key(json, "beta_fast", 32);
+  rope->beta_slow = nullable_real_key(json, "beta_slow", 1);
   rope->attention_factor = limit_key(json, "attention_factor");
   rope->mscale = real_key(json, "mscale", 0);
   rope->mscale_all_dim = real_key(json, "mscale_all_dim", 0);
   rope->truncate = bool_key(json, "truncate", true);
 }
 
-// The object of rope_scaling or rope_parameters.
-static void read_rope_object(struct model_json *json, double positions, struct model_rope *rope) {
-  rope->type = read_rope_type(json);
-  rope->theta = real_key(json, "rope_theta", rope->theta);
-  if (real_key(json, "partial_rotary_factor", 1) != 1)
+static void refuse_partial_rotation(struct model_json *json) {
+  if (nullable_real_key(json, "partial_rotary_factor", 1) != 1)
     model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "partial_rotary_factor", "is not there but for 1");
+}
+
+// The object of rope_scaling or rope_parameters. outer_theta: whether one stands beside it, which has to
+// agree.
+static void read_rope_object(struct model_json *json, double positions, bool outer_theta,
+                             struct model_rope *rope) {
+  rope->type = read_rope_type(json);
+  const double theta = real_key(json, "rope_theta", rope->theta);
+  if (outer_theta && theta != rope->theta)
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, "rope_theta",
+                      "differs from rope_theta outside: expected one value");
+  rope->theta = theta;
+  refuse_partial_rotation(json);
   if (rope->type != MODEL_ROPE_DEFAULT) rope->factor = limit_key(json, "factor");
   if (rope->type == MODEL_ROPE_LLAMA3) {
     rope->low_freq_factor = real_key(json, "low_freq_factor", 0);
@@ -246,13 +304,13 @@ static void set_gpt_oss_rope(struct model_rope *rope) {
 
 static void read_rope(struct model_json *json, const struct model_class *class, struct model_config *c) {
   json_t *object = model_json_take_either(json, "rope_scaling", "rope_parameters");
+  const bool outer_theta = json_object_get(json->left, "rope_theta") != NULL;
   c->rope.theta = real_key(json, "rope_theta", class->theta);
-  if (real_key(json, "partial_rotary_factor", 1) != 1)
-    model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "partial_rotary_factor", "is not there but for 1");
+  refuse_partial_rotation(json);
   if (!object && class->gpt_oss) set_gpt_oss_rope(&c->rope);
   if (!object || json->status) return;
   struct model_json inner = model_json_open(object, json->path, "rope.", json->error);
-  read_rope_object(&inner, c->positions, &c->rope);
+  read_rope_object(&inner, c->positions, outer_theta, &c->rope);
   json->status = inner.status;
   model_json_close(&inner);
 }
@@ -270,13 +328,14 @@ static void only_word(struct model_json *json, const char *key, const char *word
 
 // A size that follows from others.
 static void only_size(struct model_json *json, const char *key, unsigned value) {
-  if (size_key(json, key, MODEL_SIZE_MOST, value ? value : 1) != (value ? value : 1))
+  const unsigned expected = value ? value : 1;
+  if (model_json_integer(json, key, model_json_take(json, key), 1, MODEL_SIZE_MOST, expected) != expected)
     model_json_refuse(json, DUPLEX_ERROR_FORMAT, key, "is wrong: expected %u by the other keys", value);
 }
 
 // Experts of DeepSeek-V3: in groups, chosen by scores with a bias, and one FFN beside them.
 static void read_grouped_experts(struct model_json *json, struct model_config *c) {
-  json_t *shared = model_json_take(json, "n_shared_experts");
+  json_t *shared = model_json_take_value(json, "n_shared_experts");
   json_t *experts = model_json_take_either(json, "n_routed_experts", "num_local_experts");
   c->experts = (unsigned)model_json_integer(json, "n_routed_experts", experts, 1, MODEL_EXPERTS_MOST, 256);
   c->chosen = (unsigned)size_key(json, "num_experts_per_tok", MODEL_EXPERTS_MOST, 8);
@@ -397,7 +456,7 @@ static void read_layers(struct model_json *json, const struct model_class *class
   const bool steps = c->architecture == MODEL_QWEN3_MOE;
   const unsigned dense_first =
       class->latent ? (unsigned)model_json_integer(json, "first_k_dense_replace",
-                                                   model_json_take(json, "first_k_dense_replace"), 0,
+                                                   model_json_take_value(json, "first_k_dense_replace"), 0,
                                                    MODEL_SIZE_MOST, 3)
                     : 0;
   const unsigned step = steps ? (unsigned)size_key(json, "decoder_sparse_step", MODEL_LAYERS_MOST, 1) : 1;
@@ -418,14 +477,24 @@ static void read_layers(struct model_json *json, const struct model_class *class
   read_layer_types(json, class, model_json_take(json, "layer_types"), c);
 }
 
+// Without a size of its own a class takes null as if the key were missing.
+static void read_head_size(struct model_json *json, const struct model_class *class, struct model_config *c) {
+  const unsigned size = c->heads ? c->hidden / c->heads : 0;
+  const unsigned otherwise = class->head_size ? class->head_size : size;
+  json_t *value =
+      class->head_size ? model_json_take_value(json, "head_dim") : model_json_take(json, "head_dim");
+  if (!value && !otherwise) model_json_refuse(json, DUPLEX_ERROR_FORMAT, "head_dim", "is missing");
+  c->head_size = (unsigned)model_json_integer(json, "head_dim", value, 1, MODEL_SIZE_MOST, otherwise);
+}
+
 static void read_attention(struct model_json *json, const struct model_class *class, struct model_config *c) {
   c->heads = (unsigned)size_key(json, "num_attention_heads", MODEL_SIZE_MOST, 0);
   const bool given = json_object_get(json->left, "num_key_value_heads") != NULL;
   const unsigned kv_heads = given || !class->kv_heads ? c->heads : class->kv_heads;
-  c->kv_heads = (unsigned)size_key(json, "num_key_value_heads", MODEL_SIZE_MOST, kv_heads ? kv_heads : 1);
-  const unsigned head_size = c->heads ? c->hidden / c->heads : 0;
-  c->head_size =
-      (unsigned)size_key(json, "head_dim", MODEL_SIZE_MOST, class->head_size ? class->head_size : head_size);
+  c->kv_heads =
+      (unsigned)model_json_integer(json, "num_key_value_heads", model_json_take(json, "num_key_value_heads"),
+                                   1, MODEL_SIZE_MOST, kv_heads ? kv_heads : 1);
+  read_head_size(json, class, c);
   c->value_size = c->head_size;
   c->qk_norm = class->qk_norm;
   if (class->has_ffn_bias_key) c->ffn_bias = bool_key(json, "mlp_bias", false);
@@ -456,7 +525,8 @@ static void read_all(struct model_json *json, struct model_config *c) {
   read_window(json, class, c);
   if (class->multipliers) read_multipliers(json, c);
   if (class->gpt_oss) read_gpt_oss(json, c);
-  read_tokens(json, class, c);
+  read_begin_token(json, class, c);
+  read_end_tokens(json, c);
   read_rope(json, class, c);
   read_layers(json, class, c);
   refuse_what_is_left(json);
@@ -514,5 +584,17 @@ int model_config_read(const char *text, size_t size, const char *path, struct mo
   json_decref(root);
   if (!status) status = model_config_check(config, path, error);
   if (status) model_config_free(config);
+  return status;
+}
+
+int model_config_read_generation(const char *text, size_t size, const char *path, struct model_config *config,
+                                 struct model_error *error) {
+  json_t *root = model_json_parse(text, size, path, error);
+  if (!root) return DUPLEX_ERROR_FORMAT;
+  struct model_json json = model_json_open(root, path, "", error);
+  if (!json.status) read_end_tokens(&json, config);
+  const int status = json.status;
+  model_json_close(&json);
+  json_decref(root);
   return status;
 }

@@ -6,8 +6,6 @@
 
 #include "model/prefixes.h"
 
-#define CLOCK_HERTZ 650e6
-
 // A request that is running.
 struct slot {
   struct generation_request *request;  // NULL: free
@@ -26,6 +24,7 @@ struct run {
   struct prefixes *prefixes;  // NULL: none are shared
   struct slot *slots;
   struct network_piece *pieces;
+  size_t round;  // of admitting requests, from 1 on
   struct sampler *sampler;
   struct model_error *error;
 };
@@ -73,8 +72,9 @@ static void wait_for_arrival(struct run *run) {
 static void add_statistics(struct run *run) {
   const struct network_statistics *step = network_last_statistics(run->network);
   network_statistics_add(&run->statistics->sum, step);
-  run->statistics->seconds += (double)step->times.xpu_ps * 1e-12 +
-                              (double)(step->times.attention_clocks + step->times.moe_clocks) / CLOCK_HERTZ;
+  run->statistics->seconds +=
+      (double)step->times.xpu_ps * 1e-12 +
+      network_clock_seconds(&step->times, step->times.attention_clocks + step->times.moe_clocks);
   run->statistics->steps++;
 }
 
@@ -101,6 +101,7 @@ static size_t chunk_of(const struct run *run, size_t left) {
 // A prefix whose parent is there, in steps of its own.
 static int prefill_prefix(struct run *run, struct prefix *prefix) {
   const size_t before = prefix->parent ? prefix->parent->length : 0;
+  const double begin = run->statistics->seconds;
   int status = begin_behind(run, prefix->parent, run->count, prefix->length, &prefix->sequence);
   for (size_t done = before; done < prefix->length && !status;) {
     const size_t chunk = chunk_of(run, prefix->length - done);
@@ -114,6 +115,7 @@ static int prefill_prefix(struct run *run, struct prefix *prefix) {
   }
   if (status) return status;
   release_prefix(prefix->parent);
+  prefix->seconds = run->statistics->seconds - begin;
   run->statistics->prefixes++;
   run->statistics->prefix_tokens += prefix->length - before;
   run->statistics->prompt_tokens += prefix->length - before;
@@ -131,6 +133,15 @@ static int make_prefix(struct run *run, struct prefix *prefix) {
   return status;
 }
 
+// Requests that begin in one step would be prefilled together, not faster than one of them.
+static void note_saved_time(struct run *run, struct prefix *prefix) {
+  for (; prefix; prefix = prefix->parent) {
+    if (prefix->begun) run->statistics->saved_prefill_most += prefix->seconds;
+    if (prefix->begun && prefix->begun != run->round) run->statistics->saved_prefill_least += prefix->seconds;
+    prefix->begun = run->round;
+  }
+}
+
 static int begin_slot(struct run *run, struct slot *slot, struct generation_request *request) {
   const size_t expected = request->prompt_count + request->new_tokens;
   struct prefix *prefix = run->prefixes ? run->prefixes->of[request - run->requests] : NULL;
@@ -141,6 +152,7 @@ static int begin_slot(struct run *run, struct slot *slot, struct generation_requ
   slot->prefix = prefix;
   slot->prefilled = prefix ? prefix->length : 0;
   run->statistics->saved_tokens += slot->prefilled;
+  note_saved_time(run, prefix);
   return DUPLEX_OK;
 }
 
@@ -148,6 +160,7 @@ static int begin_slot(struct run *run, struct slot *slot, struct generation_requ
 static int admit(struct run *run) {
   const double *now = &run->statistics->seconds;
   wait_for_arrival(run);
+  run->round++;
   for (size_t i = 0; i < run->options->batch; i++) {
     struct slot *slot = &run->slots[i];
     if (slot->request || run->next == run->count || run->requests[run->next].arrival > *now) continue;
@@ -189,6 +202,14 @@ static void end_slot(struct slot *slot) {
   slot->request = NULL;
 }
 
+static bool has_nan(const duplex_f32 *logits, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if ((logits[i] & 0x7fffffffu) > 0x7f800000u) return true;
+  return false;
+}
+
+// Chooses the token behind a request's last one from its logits, tells of it, and ends the request with it if
+// it is the last one. Errors: the code of `chosen`.
 static int choose(struct run *run, struct slot *slot) {
   struct generation_request *request = slot->request;
   const size_t position = request->prompt_count + request->token_count;
@@ -197,6 +218,7 @@ static int choose(struct run *run, struct slot *slot) {
   if (request->token_count == 0) request->first_token = run->statistics->seconds;
   request->last_token = run->statistics->seconds;
   request->tokens[request->token_count++] = token;
+  run->statistics->tokens_from_nan += has_nan(slot->logits, network_config(run->network)->vocabulary);
   run->statistics->new_tokens++;
   request->ended = is_end_token(run, token);
   const int status =
@@ -256,6 +278,8 @@ int generation_run(struct network *network, struct generation_request *requests,
   }
   // Each token of a prefix has been prefilled once.
   statistics->saved_tokens -= status ? statistics->saved_tokens : statistics->prefix_tokens;
+  statistics->saved_stream_seconds =
+      (double)(statistics->sum.unshared_kv_bytes - statistics->sum.kv_bytes) / network_stream_rate(network);
   give_back(&run);
   return status;
 }

@@ -42,7 +42,12 @@ struct generation_statistics {
   size_t steps, prompt_tokens, new_tokens;
   size_t prefixes, prefix_tokens;  // that requests share, and their tokens, each behind its parent's
   size_t saved_tokens;             // of prompts, that were not prefilled again
-  double seconds;                  // of the device's time
+  // Device's time for these tokens, by what the steps of their prefixes took: once for each request that
+  // begins with one, or, at least, once for each step in which requests do; the first time is no gain. And
+  // for K and V that decode did not stream again, at network_stream_rate.
+  double saved_prefill_most, saved_prefill_least, saved_stream_seconds;
+  size_t tokens_from_nan;  // new tokens that were chosen from logits some of which are NaN
+  double seconds;          // of the device's time
   struct network_statistics sum;
 };
 

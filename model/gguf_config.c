@@ -78,6 +78,15 @@ static bool find_text(struct reader *r, bool own, const char *key, struct model_
   return false;
 }
 
+// A file is a whole model: no part of several files, no adapter of another one.
+static void refuse_parts(struct reader *r) {
+  struct model_text type;
+  if (integer(r, false, "split.count", 0, UINT16_MAX, 0) > 1)
+    refuse(r, "split.count", "one file of all tensors");
+  if (find_text(r, false, "general.type", &type) && !model_text_is(type, "model"))
+    refuse(r, "general.type", "model");
+}
+
 static void read_class(struct reader *r) {
   struct model_text name = {"", 0};
   if (!find_text(r, false, "general.architecture", &name)) refuse(r, "general.architecture", "this key");
@@ -201,6 +210,7 @@ int model_gguf_config(struct model_gguf *gguf, const struct model_tensors *tenso
   struct reader r = {.gguf = gguf, .error = error};
   *config = (struct model_config){0};
   read_class(&r);
+  if (!r.status) refuse_parts(&r);
   if (!r.status) read_all(&r, tensors, config);
   if (r.status) return r.status;
   *paired_rows = r.class->paired_rows;

@@ -9,6 +9,8 @@
 json_t *model_json_parse(const char *text, size_t size, const char *path, struct model_error *error) {
   json_error_t wrong;
   json_t *root = json_loadb(size ? text : "", size, JSON_REJECT_DUPLICATES, &wrong);
+  if (!root && json_error_code(&wrong) == json_error_null_character)
+    snprintf(wrong.text, sizeof wrong.text, "a character of value 0 in a text");
   if (root && json_is_object(root)) return root;
   if (root) {
     model_fail(error, DUPLEX_ERROR_FORMAT, "%s: expected a JSON object", path);
@@ -55,6 +57,12 @@ json_t *model_json_take(struct model_json *json, const char *key) {
   // The object that this is a copy of still holds the value.
   json_object_del(json->left, key);
   return json_is_null(value) ? NULL : value;
+}
+
+json_t *model_json_take_value(struct model_json *json, const char *key) {
+  if (!json->status && json_is_null(json_object_get(json->left, key)))
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, key, "is null: expected a value, or no key");
+  return model_json_take(json, key);
 }
 
 json_t *model_json_take_either(struct model_json *json, const char *key, const char *other) {

@@ -33,7 +33,9 @@ void model_json_refuse(struct model_json *json, int code, const char *key, const
 
 // The value of a key, borrowed from the object; NULL: there is none, or it is null.
 json_t *model_json_take(struct model_json *json, const char *key);
-// The same of a key with two names, which may both be there with the same value.
+// The same where null is no way to leave a key out: it is refused (FORMAT).
+json_t *model_json_take_value(struct model_json *json, const char *key);
+// The same as model_json_take of a key with two names, which may both be there with the same value.
 json_t *model_json_take_either(struct model_json *json, const char *key, const char *other);
 
 // Typed; `otherwise` counts where the key is missing or null.

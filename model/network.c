@@ -8,6 +8,7 @@
 
 #include "cmodel/numerics/exact_mode.h"
 #include "duplex/arithmetic.h"
+#include "duplex/hbm.h"
 #include "model/network_sinks.h"
 #include "model/network_untimed.h"
 
@@ -207,12 +208,15 @@ static unsigned head_size_of(const struct model_config *config) {
   return padded <= HEAD_MOST ? padded : 0;
 }
 
-// The smallest number of copies of a KV head with which no more than GROUP_MOST query heads share one.
-static unsigned copies_of(const struct model_config *config) {
+// Sets KV heads and query heads of the stacks: the smallest number of copies of a KV head with which no more
+// than GROUP_MOST query heads share one, and groups that are all as large as the largest has to be.
+static void set_heads(struct network *network) {
+  const struct model_config *config = network->config;
   const unsigned group = config->heads / config->kv_heads;
-  unsigned copies = 1;
-  while (group % copies || group / copies > GROUP_MOST) copies++;
-  return copies;
+  const unsigned copies = (group + GROUP_MOST - 1) / GROUP_MOST;
+  network->kv_heads = config->kv_heads * copies;
+  network->q_heads = network->kv_heads * ((group + copies - 1) / copies);
+  network->wide = group <= P32_GROUP_MOST;
 }
 
 // Sets head size, copies of KV heads, scale and rotary angles.
@@ -232,8 +236,7 @@ static void set_geometry(struct network *network) {
                                           .whole_corrections = config->rope.truncate};
   network->pinned = config->sinks;
   network->head_size = head_size_of(config);
-  network->kv_heads = config->kv_heads * copies_of(config);
-  network->wide = config->heads / network->kv_heads <= P32_GROUP_MOST;
+  set_heads(network);
   const exact_mode saved = exact_begin(config);
   network->scale = 1 / sqrt(config->head_size);
   // The class of latent attention scales the scores as yarn scales sines and cosines, once for q and once for
@@ -304,8 +307,12 @@ static int open_device(struct network *network, const struct network_options *op
   const unsigned stacks = device.stacks ? device.stacks : DUPLEX_STACKS_DEFAULT;
   const unsigned channels =
       stacks * (device.stack.backend.channels ? device.stack.backend.channels : DUPLEX_CHANNELS);
-  const struct duplex_xpu_options xpu = {
-      .channels = channels, .threads = device.threads, .gemm_table = device.xpu_times};
+  network->clock_khz = duplex_dram_clock_khz(device.stack.backend.dram_preset);
+  const struct duplex_xpu_options xpu = {.channels = channels,
+                                         .threads = device.threads,
+                                         .clock_khz = network->clock_khz,
+                                         .gemm_table = device.xpu_times};
+  network->channels = channels;
   int status = duplex_xpu_open(&xpu, &network->xpu, error->text, sizeof error->text);
   if (status) return status;
   device.xpu = network->xpu;

@@ -91,7 +91,9 @@ struct network_times {
   uint64_t elements_ps;       // of that, work on elements
   uint64_t attention_clocks;  // mixed stages, migration
   uint64_t moe_clocks;        // MoE layers
+  unsigned clock_khz;         // of these clocks
 };
+double network_clock_seconds(const struct network_times *times, uint64_t clocks);
 struct network_statistics {
   struct network_times times;
   uint64_t overflows;  // finite numbers that became infinite as binary16, since network_open
@@ -109,6 +111,10 @@ struct network_statistics {
 // sum += step; overflows are counted since network_open.
 void network_statistics_add(struct network_statistics *sum, const struct network_statistics *step);
 const struct network_statistics *network_last_statistics(const struct network *network);
+
+// K and V that decode attention streams at most, in bytes per second: a column of 256 bytes in two clocks
+// from every channel.
+double network_stream_rate(const struct network *network);
 
 const struct model_config *network_config(const struct network *network);
 struct duplex_device *network_device(struct network *network);

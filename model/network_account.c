@@ -4,28 +4,40 @@
 
 #include "duplex/params.h"
 
-// A tick divides a clock of 650 MHz and a picosecond, so that sums of both are exact.
-#define TICKS_OF_CLOCK 20000u
+// A tick divides a picosecond and the clock of each preset, so that sums of both are exact: 20,000 of them
+// are a clock of 650 MHz.
 #define TICKS_OF_PICOSECOND 13u
+#define TICKS_KHZ 13000000000u
 #define PICOSECONDS_OF_SECOND 1e12
 #define XPU_BYTES (DUPLEX_COLUMN_BYTES / 8)  // of a read or write by the xPU: one bank of a column
 
-static uint64_t ticks_of(const struct network_times *times) {
-  return times->xpu_ps * TICKS_OF_PICOSECOND + (times->attention_clocks + times->moe_clocks) * TICKS_OF_CLOCK;
+static uint64_t ticks_of_clock(const struct network *network) { return TICKS_KHZ / network->clock_khz; }
+
+// Of the last step.
+static uint64_t ticks_of_step(const struct network *network) {
+  const struct network_times *times = &network->statistics.times;
+  return times->xpu_ps * TICKS_OF_PICOSECOND +
+         (times->attention_clocks + times->moe_clocks) * ticks_of_clock(network);
 }
 
 uint64_t account_clock(const struct network *network) {
-  return (network->ticks + ticks_of(&network->statistics.times)) / TICKS_OF_CLOCK;
+  return (network->ticks + ticks_of_step(network)) / ticks_of_clock(network);
 }
 
 void network_wait(struct network *network, double seconds) {
   network->ticks += (uint64_t)(seconds * PICOSECONDS_OF_SECOND) * TICKS_OF_PICOSECOND;
 }
 
+double network_stream_rate(const struct network *network) {
+  const double bytes_of_clock = DUPLEX_COLUMN_BYTES / 2.0;
+  return network->channels * bytes_of_clock * network->clock_khz * 1e3;
+}
+
 void account_begin_step(struct network *network) {
   const uint64_t overflows = network->statistics.overflows;
-  network->ticks += ticks_of(&network->statistics.times);
-  network->statistics = (struct network_statistics){.overflows = overflows};
+  network->ticks += ticks_of_step(network);
+  network->statistics =
+      (struct network_statistics){.times.clock_khz = network->clock_khz, .overflows = overflows};
 }
 
 static void tell(const struct network *network, const struct duplex_event *event) {
@@ -112,16 +124,45 @@ void account_moe(struct network *network, const struct duplex_moe_stats *stats) 
   add_commands(statistics, &stats->commands);
 }
 
-void account_attention(struct network *network, size_t decoded) {
+// Of the device's count for heads as the stacks have them: without zeros behind a head's values, heads of
+// zeros, and the position of the sink.
+static uint64_t useful_macs(const struct network *network, uint64_t counted, uint64_t pinned) {
+  const struct model_config *config = network->config;
+  const uint64_t positions = counted / (2 * (uint64_t)network->q_heads * network->head_size) - pinned;
+  return positions * config->heads * (config->head_size + config->value_size);
+}
+
+int account_experts(struct network *network, const uint16_t *counts, size_t tokens) {
+  const struct model_config *config = network->config;
+  const uint64_t bytes = tokens * config->hidden * sizeof(duplex_f16);  // what it gives, as on a device
+  const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_ELEMENTS, .elements = {.bytes = bytes}};
+  const uint64_t begin = account_clock(network);
   struct network_statistics *statistics = &network->statistics;
+  uint64_t picoseconds;
+  const int error = network->xpu->ops->estimate(network->xpu, &work, &picoseconds);
+  if (error) return error;
+  for (unsigned expert = 0; expert < config->experts; expert++)
+    statistics->xpu_experts += counts[expert] != 0;
+  statistics->moe_layers++;
+  statistics->times.xpu_ps += picoseconds;
+  statistics->xpu_macs += (uint64_t)tokens * config->chosen * config->hidden;
+  statistics->xpu_bytes += bytes;
+  account_event(network, "combine", 0, begin);
+  return DUPLEX_OK;
+}
+
+void account_attention(struct network *network, const struct seen_positions *seen) {
+  struct network_statistics *statistics = &network->statistics;
+  const struct model_config *config = network->config;
   struct duplex_device_attention_stats stats;
   duplex_device_attention_last_stats(network->kv, &stats);
   tell_device_events(network, account_clock(network));
   statistics->times.attention_clocks += stats.cycles;
-  statistics->logic_pim_macs += stats.logic_pim_macs;
-  statistics->xpu_macs += stats.xpu_macs;
+  statistics->logic_pim_macs += useful_macs(network, stats.logic_pim_macs, seen->pinned);
+  statistics->xpu_macs += seen->prefilled * config->heads * (config->head_size + config->value_size);
   statistics->kv_bytes += stats.logic_pim_bytes;
-  statistics->unshared_kv_bytes += 2 * decoded * network->kv_heads * network->head_size * sizeof(duplex_f16);
+  statistics->unshared_kv_bytes +=
+      2 * (seen->decoded + seen->pinned) * network->kv_heads * network->head_size * sizeof(duplex_f16);
   add_commands(statistics, &stats.commands);
 }
 
@@ -132,7 +173,12 @@ void account_migration(struct network *network, uint64_t bytes, uint64_t clocks)
   account_event(network, "migration", 0, begin);
 }
 
+double network_clock_seconds(const struct network_times *times, uint64_t clocks) {
+  return clocks ? (double)clocks / (times->clock_khz * 1e3) : 0;
+}
+
 void network_statistics_add(struct network_statistics *sum, const struct network_statistics *step) {
+  sum->times.clock_khz = step->times.clock_khz;
   sum->times.xpu_ps += step->times.xpu_ps;
   sum->times.elements_ps += step->times.elements_ps;
   sum->times.attention_clocks += step->times.attention_clocks;

@@ -12,10 +12,19 @@ void account_work(struct network *network, const struct duplex_xpu_work *work, u
 // Work of the xPU on elements that moves so many bytes, launch included.
 void account_elements(struct network *network, const char *name, uint64_t bytes, uint64_t picoseconds);
 
-// What the device did last, an MoE layer or the attention of a layer: time, work, events. decoded: positions
-// of all sequences that decode.
+// An MoE layer on the xPU alone, whose router and experts are works of their own: who ran, and the
+// combination. counts: tokens of each expert. Errors: those of the xPU's estimate.
+int account_experts(struct network *network, const uint16_t *counts, size_t tokens);
+
+// Positions that queries see in a layer: of all sequences that decode, and of all prompts, query by query.
+struct seen_positions {
+  uint64_t decoded, prefilled;
+  uint64_t pinned;  // beside the decoded ones: that of the sink
+};
+
+// What the device did last, an MoE layer or the attention of a layer: time, work, events.
 void account_moe(struct network *network, const struct duplex_moe_stats *stats);
-void account_attention(struct network *network, size_t decoded);
+void account_attention(struct network *network, const struct seen_positions *seen);
 
 // So many bytes of K and V, read and written.
 void account_migration(struct network *network, uint64_t bytes, uint64_t clocks);

@@ -11,6 +11,7 @@
 #include "model/network_untimed.h"
 #include "xpu/binary32.h"
 #include "xpu/norm.h"
+#include "xpu/prefill.h"
 
 // Operands of the stage. Each piece has a block of [heads][its tokens][head size] in every array; blocks of
 // sequences that decode come first, so that they are one array of a batch.
@@ -22,7 +23,7 @@ struct stage {
   struct duplex_device_sequence **decoding;
   struct duplex_device_prefill *prefills;
   size_t decodes, prefill_count;
-  size_t decoded;  // positions of all that decode
+  struct seen_positions seen;
 };
 
 // Norms heads of q or k, each by itself or all of a token as one vector.
@@ -90,30 +91,56 @@ static int make_heads(struct network_rows *rows, const struct network_layer *lay
   return elements_rotate(rows);
 }
 
-// Heads of `size` values of a piece from rows of all heads; each head `copies` times, and zeros up to the
-// stacks' head size.
-static void gather(struct network *network, const duplex_f32 *from, unsigned size, unsigned heads,
-                   unsigned copies, size_t tokens, duplex_f16 *block) {
-  for (unsigned head = 0; head < heads * copies; head++)
-    for (size_t token = 0; token < tokens; token++, block += network->head_size) {
-      network_narrow(network, from + (token * heads + head / copies) * size, size, block);
-      memset(block + size, 0, (network->head_size - size) * sizeof *block);
-    }
+// One head of `size` values of a piece from rows of all heads, and zeros up to the stacks' head size.
+static void gather_head(struct network *network, const duplex_f32 *from, unsigned size, unsigned heads,
+                        size_t tokens, duplex_f16 *block) {
+  for (size_t token = 0; token < tokens; token++, block += network->head_size) {
+    network_narrow(network, from + token * heads * size, size, block);
+    memset(block + size, 0, (network->head_size - size) * sizeof *block);
+  }
+}
+
+// All heads of k or v, each as often as the stacks have it.
+static void gather_keys(struct network *network, const duplex_f32 *from, unsigned size, size_t tokens,
+                        duplex_f16 *block) {
+  const unsigned heads = network->config->kv_heads;
+  const unsigned copies = network->kv_heads / heads;
+  for (unsigned head = 0; head < network->kv_heads; head++)
+    gather_head(network, from + (size_t)(head / copies) * size, size, heads, tokens,
+                block + head * tokens * network->head_size);
+}
+
+// All heads of q, with those of zeros that fill groups.
+static void gather_queries(struct network *network, const duplex_f32 *from, size_t tokens,
+                           duplex_f16 *block) {
+  const struct model_config *config = network->config;
+  const size_t values = tokens * network->head_size;
+  for (unsigned head = 0; head < network->q_heads; head++, block += values) {
+    unsigned of_model;
+    if (network_query_head(network, head, &of_model))
+      gather_head(network, from + (size_t)of_model * config->head_size, config->head_size, config->heads,
+                  tokens, block);
+    else
+      memset(block, 0, values * sizeof *block);
+  }
 }
 
 // Outputs of a piece, as rows of all heads without the zeros.
 static void scatter(const struct network *network, const duplex_f16 *block, size_t tokens, duplex_f16 *to) {
   const unsigned size = network->config->value_size;
   const unsigned heads = network->config->heads;
-  for (unsigned head = 0; head < heads; head++)
+  for (unsigned head = 0; head < network->q_heads; head++) {
+    unsigned of_model;
+    const bool real = network_query_head(network, head, &of_model);
     for (size_t token = 0; token < tokens; token++, block += network->head_size)
-      memcpy(to + (token * heads + head) * size, block, size * sizeof *block);
+      if (real) memcpy(to + (token * heads + of_model) * size, block, size * sizeof *block);
+  }
 }
 
 static bool take_stage(struct stage *stage) {
   const struct network_rows *rows = stage->rows;
   const struct network *network = rows->network;
-  const size_t queries = rows->tokens * network->config->heads * network->head_size;
+  const size_t queries = rows->tokens * network->q_heads * network->head_size;
   const size_t keys = rows->tokens * network->kv_heads * network->head_size;
   stage->q = malloc(queries * sizeof *stage->q);
   stage->o = malloc(queries * sizeof *stage->o);
@@ -163,16 +190,13 @@ static void bring_piece(struct stage *stage, size_t i, size_t row) {
   const struct model_config *config = network->config;
   const size_t count = rows->pieces[i].count;
   const size_t of_keys = stage->block[i] * network->kv_heads * network->head_size;
-  const unsigned copies = network->kv_heads / config->kv_heads;
-  gather(network, rows->q + row * config->heads * config->head_size, config->head_size, config->heads, 1,
-         count, stage->q + stage->block[i] * config->heads * network->head_size);
-  if (network->pinned)
-    network_add_sinks(network, &network->layers[stage->layer], count,
-                      stage->q + stage->block[i] * config->heads * network->head_size);
-  gather(network, rows->k + row * config->kv_heads * config->head_size, config->head_size, config->kv_heads,
-         copies, count, stage->k + of_keys);
-  gather(network, rows->v + row * config->kv_heads * config->value_size, config->value_size, config->kv_heads,
-         copies, count, stage->v + of_keys);
+  duplex_f16 *queries = stage->q + stage->block[i] * network->q_heads * network->head_size;
+  gather_queries(network, rows->q + row * config->heads * config->head_size, count, queries);
+  if (network->pinned) network_add_sinks(network, &network->layers[stage->layer], count, queries);
+  gather_keys(network, rows->k + row * config->kv_heads * config->head_size, config->head_size, count,
+              stage->k + of_keys);
+  gather_keys(network, rows->v + row * config->kv_heads * config->value_size, config->value_size, count,
+              stage->v + of_keys);
 }
 
 // Lists piece i of the stage as a sequence that decodes, or as a prefill.
@@ -180,27 +204,30 @@ static void list_piece(struct stage *stage, size_t i, size_t row) {
   (void)row;
   const struct network_rows *rows = stage->rows;
   struct network_sequence *sequence = rows->pieces[i].sequence;
-  const size_t of_queries = stage->block[i] * rows->network->config->heads * rows->network->head_size;
-  const size_t window = network_window(rows->network, stage->layer);
+  const size_t of_queries = stage->block[i] * rows->network->q_heads * rows->network->head_size;
+  const uint32_t window = network_window(rows->network, stage->layer);
   const size_t pinned = rows->network->pinned;
   const size_t seen = sequence->length + 1;
-  if (sequence->decodes)
-    stage->decoding[stage->decodes++] = sequence->kv,
-    stage->decoded += pinned + (window && window < seen ? window : seen);
-  else
+  if (sequence->decodes) {
+    stage->decoding[stage->decodes++] = sequence->kv;
+    stage->seen.decoded += window && window < seen ? window : seen;
+    stage->seen.pinned += pinned;
+  } else {
+    stage->seen.prefilled += xpu_prefill_pairs(sequence->length, rows->pieces[i].count, window);
     stage->prefills[stage->prefill_count++] =
         (struct duplex_device_prefill){.sequence = sequence->kv,
                                        .first = sequence->length + pinned,
                                        .positions = rows->pieces[i].count,
                                        .q = stage->q + of_queries,
                                        .o = stage->o + of_queries};
+  }
 }
 
 static void take_piece(struct stage *stage, size_t i, size_t row) {
   const struct network *network = stage->rows->network;
-  const unsigned heads = network->config->heads;
-  scatter(network, stage->o + stage->block[i] * heads * network->head_size, stage->rows->pieces[i].count,
-          stage->rows->narrow + row * heads * network->config->value_size);
+  scatter(network, stage->o + stage->block[i] * network->q_heads * network->head_size,
+          stage->rows->pieces[i].count,
+          stage->rows->narrow + row * network->config->heads * network->config->value_size);
 }
 
 // K and V of the pieces that are being prefilled; those of the others come with the stage.
@@ -220,7 +247,7 @@ static int append_prefills(struct stage *stage) {
 static int run_untimed(struct stage *stage) {
   struct network *network = stage->rows->network;
   const size_t of_keys = (size_t)network->kv_heads * network->head_size;
-  const size_t of_queries = (size_t)network->config->heads * network->head_size;
+  const size_t of_queries = (size_t)network->q_heads * network->head_size;
   int error = DUPLEX_OK;
   for (size_t i = 0; i < stage->rows->piece_count && !error; i++) {
     const size_t at = stage->block[i];
@@ -240,14 +267,14 @@ static int run_stage(struct stage *stage) {
   const bool any = stage->decodes;
   const struct duplex_device_attention attention = {
       .layer = stage->layer,
-      .q_heads = network->config->heads,
+      .q_heads = network->q_heads,
       .scale = network_scale(network),
       .decode = {stage->decoding, stage->decodes, any ? stage->k : NULL, any ? stage->v : NULL,
                  any ? stage->q : NULL, any ? stage->o : NULL},
       .prefills = stage->prefills,
       .prefill_count = stage->prefill_count};
   error = duplex_device_attention(network->kv, &attention);
-  if (!error) account_attention(network, stage->decoded);
+  if (!error) account_attention(network, &stage->seen);
   return error;
 }
 

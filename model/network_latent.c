@@ -7,6 +7,10 @@
 #include "model/network_elements.h"
 #include "xpu/norm.h"
 
+// The class of transformers gives these two norms no epsilon, so they have that of its norm, whatever the
+// description says of all others.
+#define LATENT_EPSILON 1e-6
+
 // What a step needs between the two products of q, and of k and v.
 struct latent {
   duplex_f32 *wide;    // [tokens][rows of q_a, kv_a or kv_b]
@@ -18,7 +22,7 @@ static void norm_rank(struct network_rows *rows, struct latent *latent, size_t s
                       const duplex_f32 *weight) {
   for (size_t token = 0; token < rows->tokens; token++) {
     duplex_f32 *row = latent->wide + token * stride;
-    xpu_norm(row, weight, rows->network->config->norm_epsilon, rank, row);
+    xpu_norm(row, weight, LATENT_EPSILON, rank, row);
     network_narrow(rows->network, row, rank, latent->narrow + token * rank);
   }
 }

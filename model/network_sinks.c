@@ -29,10 +29,13 @@ int network_make_sinks(const struct network *network, struct network_layer *laye
 void network_add_sinks(const struct network *network, const struct network_layer *layer, size_t tokens,
                        duplex_f16 *queries) {
   const unsigned size = network->config->head_size;
-  for (unsigned head = 0; head < network->config->heads; head++)
+  for (unsigned head = 0; head < network->q_heads; head++) {
+    unsigned of_model;
+    const bool real = network_query_head(network, head, &of_model);
     for (size_t token = 0; token < tokens; token++, queries += network->head_size)
-      for (unsigned i = 0; i < NETWORK_SINK_VALUES; i++)
-        queries[size + i] = layer->sink_queries[head * NETWORK_SINK_VALUES + i];
+      for (unsigned i = 0; i < NETWORK_SINK_VALUES && real; i++)
+        queries[size + i] = layer->sink_queries[of_model * NETWORK_SINK_VALUES + i];
+  }
 }
 
 // K and V of all KV heads, to every layer of a sequence on the device.

@@ -41,20 +41,23 @@ struct network {
   struct duplex_device *device;
   struct duplex_device_kv *kv;
   struct duplex_xpu *xpu;
+  unsigned channels;             // of all stacks
   struct network_layer *layers;  // [config->layers]
   duplex_f32 *final_norm;
   struct model_matrix head;
   const struct duplex_activation_table *activation;
   struct xpu_rotary rotary;
-  // As the stacks have them: heads of whole 16 values, at most 16 query heads to a KV head.
-  unsigned head_size, kv_heads;
+  // As the stacks have them: heads of whole 16 values, at most 16 query heads to a KV head. Query heads of
+  // zeros behind those of a KV head of the model make all groups equal.
+  unsigned head_size, kv_heads, q_heads;
   unsigned pinned;  // positions before the first token: the one whose score is the sink
   double scale;     // of scores, where the model has none of its own
   bool wide;        // softmax weights of two parts
   struct network_statistics statistics;
-  size_t steps;    // that have been run
-  uint64_t ticks;  // of time before this step (model/network_account.c)
-  int layer;       // that runs; -1: none
+  size_t steps;        // that have been run
+  uint64_t ticks;      // of time before this step (model/network_account.c)
+  unsigned clock_khz;  // of the stacks
+  int layer;           // that runs; -1: none
 };
 
 struct network_sequence {
@@ -101,6 +104,15 @@ static inline double network_scale(const struct network *network) {
 // Experts with biases are the xPU's; all others both sides', if there are stacks.
 static inline bool network_has_stacks_for_experts(const struct network *network) {
   return network->device && !network->config->ffn_bias;
+}
+
+// The query head of the model that one of the stacks is; false: it is one of zeros.
+static inline bool network_query_head(const struct network *network, unsigned head, unsigned *of_model) {
+  const unsigned kv_heads = network->config->kv_heads;
+  const unsigned group = network->config->heads / kv_heads;
+  const unsigned padded = network->q_heads / kv_heads;
+  *of_model = head / padded * group + head % padded;
+  return head % padded < group;
 }
 
 // How the experts of a token are chosen, if not by the logits alone.

@@ -115,10 +115,9 @@ int untimed_attend(struct network *network, struct untimed_kv *kv, unsigned laye
     memcpy(kv->v[layer] + at, v + head * new_values, new_values * sizeof *v);
   }
   kv->lengths[layer] += positions;
-  const struct model_config *config = network->config;
   const double scale = network_scale(network);
   const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_PREFILL,
-                                       .prefill = {.heads = config->heads,
+                                       .prefill = {.heads = network->q_heads,
                                                    .kv_heads = network->kv_heads,
                                                    .dimension = network->head_size,
                                                    .first = (uint32_t)first,
@@ -279,8 +278,9 @@ int untimed_experts(struct network *network, const struct network_layer *layer, 
   const struct xpu_combine combine = {malloc(values * sizeof *combine.sums), config->hidden, (unsigned)tokens,
                                       config->hidden, network->options.device.threads};
   const bool all = run.chosen && run.weights && run.list && run.shares && run.rows && run.y && combine.sums;
-  const int error = all ? run_all(&run, &combine, counts) : DUPLEX_ERROR_NO_MEMORY;
+  int error = all ? run_all(&run, &combine, counts) : DUPLEX_ERROR_NO_MEMORY;
   if (!error) xpu_combine_finish(&combine, y, config->hidden);
+  if (!error) error = account_experts(network, counts, tokens);
   free(run.chosen);
   free(run.weights);
   free(run.list);

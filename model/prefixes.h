@@ -11,6 +11,8 @@ struct prefix {
   size_t length;
   size_t users;                       // requests and prefixes right behind it that have not let it go
   struct network_sequence *sequence;  // NULL: not prefilled yet
+  double seconds;                     // that its own steps took, behind its parent
+  size_t begun;                       // round in which a request began with it last; 0: none yet
 };
 
 struct prefixes {

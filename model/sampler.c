@@ -98,6 +98,7 @@ size_t sampler_choose(struct sampler *sampler, const struct sampler_options *opt
   duplex_random_seed(&random, options->seed, request << 32 | position);
   const double unit = duplex_random_unit(&random);
   sort(sampler, logits);
+  if (isnan(sampler->candidates[0].logit)) return sampler->candidates[0].token;  // none is a number
   size_t count = sampler->vocabulary;
   if (options->top_k && options->top_k < count) count = options->top_k;
   const exact_mode saved = exact_begin(logits);

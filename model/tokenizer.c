@@ -40,7 +40,7 @@ static int encode_plain(struct work *work, struct model_text text) {
   const bool wanted = t->prefix == MODEL_PREFIX_ALWAYS || (t->prefix == MODEL_PREFIX_FIRST && work->first);
   const bool there = model_text_begins(text, blank) || model_text_begins(text, mark);
   work->first = false;
-  bool good = !wanted || there || model_bytes_add(&bytes, mark.bytes, mark.length);
+  bool good = !wanted || (there && !t->prefix_repeats) || model_bytes_add(&bytes, mark.bytes, mark.length);
   good = good && model_text_replace(text, blank, mark, &bytes);
   struct cut cut = {work, 0};
   int status = good ? DUPLEX_OK : model_no_memory(work->error);
@@ -127,14 +127,17 @@ static bool is_byte_token(struct model_text text, uint8_t *byte) {
   return true;
 }
 
-// The bytes that a token stands for.
-static bool token_bytes(const struct model_tokenizer *t, uint32_t token, bool special,
-                        struct model_bytes *to) {
+// The text of a token, of no bytes if it is left out.
+static struct model_text token_text(const struct model_tokenizer *t, uint32_t token, bool special) {
   const struct model_added_token *added = model_added_of(&t->added, token);
+  if (added && added->special && !special) return (struct model_text){"", 0};
+  return added ? (struct model_text){added->content, added->length}
+               : model_vocabulary_text(&t->bpe.vocabulary, token);
+}
+
+// The bytes that a text of a token stands for.
+static bool token_bytes(const struct model_tokenizer *t, struct model_text text, struct model_bytes *to) {
   uint8_t byte;
-  if (added && added->special && !special) return true;
-  const struct model_text text = added ? (struct model_text){added->content, added->length}
-                                       : model_vocabulary_text(&t->bpe.vocabulary, token);
   if (t->bytes_back && is_byte_token(text, &byte)) return model_bytes_add(to, &byte, 1);
   return t->marks_back ? model_text_replace(text, model_text_of(MODEL_MARK), model_text_of(" "), to)
                        : model_bytes_add(to, text.bytes, text.length);
@@ -157,41 +160,67 @@ static bool take_whole(struct model_stream *stream, struct model_text text, stru
   return true;
 }
 
+// Ends a run of tokens of one byte.
+static bool take_run(struct model_stream *stream, struct model_bytes *to) {
+  const struct model_text run = {stream->run.data, stream->run.count};
+  const bool valid = model_utf8_is_valid(run);
+  bool good = !valid || model_bytes_add(to, run.bytes, run.length);
+  for (size_t i = 0; i < run.length && !valid && good; i++) good = model_bytes_add(to, MODEL_REPLACEMENT, 3);
+  model_bytes_free(&stream->run);
+  return good;
+}
+
+// Adds what a token adds to the text, as far as it is known.
 static bool decode(const struct model_tokenizer *t, struct model_stream *stream, uint32_t token, bool special,
-                   struct model_bytes *bytes, struct model_bytes *text) {
-  if (!model_bytes_add(bytes, stream->pending, stream->count)) return false;
-  const size_t before = bytes->count;
-  if (!token_bytes(t, token, special, bytes)) return false;
-  struct model_text all = {bytes->data, bytes->count};
-  if (bytes->count > before && !stream->begun) {
-    stream->begun = true;
-    if (t->strip_first && all.bytes[0] == ' ') all.bytes++, all.length--;
-  }
+                   struct model_bytes *to) {
+  const struct model_text text = token_text(t, token, special);
+  struct model_bytes bytes = {0};
+  uint8_t byte;
+  if (t->whole_runs && is_byte_token(text, &byte)) return model_bytes_add(&stream->run, &byte, 1);
+  bool good = !text.length || take_run(stream, to);
+  good = good && model_bytes_add(&bytes, stream->pending, stream->count) && token_bytes(t, text, &bytes);
   stream->count = 0;
-  return take_whole(stream, all, text) && model_bytes_add(text, "", 1);
+  good = good && take_whole(stream, (struct model_text){bytes.data, bytes.count}, to);
+  model_bytes_free(&bytes);
+  return good;
+}
+
+// Adds what waits: the run, or U+FFFD for a character that is not whole.
+static bool decode_end(struct model_stream *stream, struct model_bytes *to) {
+  return take_run(stream, to) && (!stream->count || model_bytes_add(to, MODEL_REPLACEMENT, 3));
+}
+
+// Gives the text to the caller, with a 0 behind it and without the blank that the whole text begins with, or
+// frees it.
+static int give(const struct model_tokenizer *t, struct model_stream *stream, bool good,
+                struct model_bytes *decoded, char **text, size_t *length, struct model_error *error) {
+  if (!good || !model_bytes_add(decoded, "", 1)) {
+    model_bytes_free(decoded);
+    return model_no_memory(error);
+  }
+  *length = decoded->count - 1;
+  if (t->strip_first && !stream->begun && decoded->data[0] == ' ')
+    memmove(decoded->data, decoded->data + 1, (*length)--);
+  if (decoded->count > 1) stream->begun = true;
+  *text = decoded->data;
+  return DUPLEX_OK;
 }
 
 int model_tokenizer_decode(const struct model_tokenizer *t, struct model_stream *stream, uint32_t token,
                            bool special, char **text, size_t *length, struct model_error *error) {
-  struct model_bytes bytes = {0};
   struct model_bytes decoded = {0};
   *text = NULL;
   if (!model_vocabulary_has(&t->bpe.vocabulary, token) && !model_added_of(&t->added, token))
     return model_fail(error, DUPLEX_ERROR_ARGUMENT, "%s: there is no token %u", t->path, token);
-  const bool good = decode(t, stream, token, special, &bytes, &decoded);
-  model_bytes_free(&bytes);
-  if (!good) {
-    model_bytes_free(&decoded);
-    return model_no_memory(error);
-  }
-  *text = decoded.data;
-  *length = decoded.count - 1;
-  return DUPLEX_OK;
+  const bool good = decode(t, stream, token, special, &decoded);
+  return give(t, stream, good, &decoded, text, length, error);
 }
 
-size_t model_stream_end(struct model_stream *stream, char text[4]) {
-  const bool cut = stream->count != 0;
-  memcpy(text, cut ? MODEL_REPLACEMENT : "", cut ? 4 : 1);
+int model_tokenizer_end(const struct model_tokenizer *t, struct model_stream *stream, char **text,
+                        size_t *length, struct model_error *error) {
+  struct model_bytes decoded = {0};
+  *text = NULL;
+  const int status = give(t, stream, decode_end(stream, &decoded), &decoded, text, length, error);
   *stream = (struct model_stream){0};
-  return cut ? 3 : 0;
+  return status;
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/bytes.h"
 #include "model/error.h"
 
 struct model_tokenizer;
@@ -42,20 +43,24 @@ void model_tokens_free(struct model_tokens *tokens);
 int model_tokenizer_encode(const struct model_tokenizer *tokenizer, const char *text, size_t length,
                            bool whole, struct model_tokens *tokens, struct model_error *error);
 
-// Decoding token by token: what is known so far, never half a character.
+// Decoding token by token: what is known so far, never half a character. model_tokenizer_end has to follow.
 struct model_stream {
   uint8_t pending[4];  // of a character that is not whole yet
   unsigned count;
-  bool begun;  // something was decoded before
+  struct model_bytes run;  // of tokens of one byte that may still go on
+  bool begun;              // something was decoded before
 };
 
 // The text that a token adds, into new memory with a 0 behind it; *text is to be freed. Bytes that are no
-// UTF-8 become U+FFFD, one for each longest beginning of a character. `special`: with the text of special
-// tokens, which otherwise add nothing. Errors: ARGUMENT (no such token), NO_MEMORY.
+// UTF-8 become U+FFFD, one for each longest beginning of a character; by the decoder ByteFallback one for
+// each byte of tokens of one byte that follow each other, if these together are no UTF-8, so their text waits
+// for the token behind them. `special`: with the text of special tokens, which otherwise add nothing. Errors:
+// ARGUMENT (no such token), NO_MEMORY.
 int model_tokenizer_decode(const struct model_tokenizer *tokenizer, struct model_stream *stream,
                            uint32_t token, bool special, char **text, size_t *length,
                            struct model_error *error);
-// The end of the text: U+FFFD if a character is not whole. At most 3 bytes and a 0.
-size_t model_stream_end(struct model_stream *stream, char text[4]);
+// The same of the end of the text: what waited. The stream is as new then, also after an error: NO_MEMORY.
+int model_tokenizer_end(const struct model_tokenizer *tokenizer, struct model_stream *stream, char **text,
+                        size_t *length, struct model_error *error);
 
 #endif

@@ -208,6 +208,7 @@ static int read_sentence_piece(struct reader *r) {
   t->marks = t->marks_back = t->bytes_back = t->bpe.byte_fallback = true;
   t->strip_first = prefix;
   t->prefix = prefix ? MODEL_PREFIX_ALWAYS : MODEL_PREFIX_NEVER;
+  t->prefix_repeats = true;
   const int status = read_tokens(r);
   return status ? status : read_scores(r);
 }

@@ -148,7 +148,7 @@ static int read_decoder(struct reader *r, const json_t *step) {
   if (type_is(step, "ByteLevel") && t->bpe.bytes) return DUPLEX_OK;
   if (type_is(step, "Fuse")) return DUPLEX_OK;
   if (type_is(step, "ByteFallback")) {
-    t->bytes_back = true;
+    t->bytes_back = t->whole_runs = true;
   } else if (type_is(step, "Replace") && strcmp(from, MODEL_MARK) == 0 &&
              strcmp(word(step, "content", ""), " ") == 0) {
     t->marks_back = true;

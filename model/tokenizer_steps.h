@@ -26,12 +26,14 @@ struct model_tokenizer {
   unsigned normalise_count;
   bool marks;                // blanks become MODEL_MARK
   enum model_prefix prefix;  // a blank in front of the text, or of each piece between added tokens
+  bool prefix_repeats;       // also before one that begins with a blank
   struct model_split *split[MODEL_SPLITS_MOST];
   unsigned split_count;
   struct model_bpe bpe;
   struct model_tokens before, behind;  // of a whole text
   bool marks_back;                     // decoding: MODEL_MARK becomes a blank
   bool bytes_back;                     // decoding: <0x00> to <0xFF> become bytes
+  bool whole_runs;                     // of which as many as follow each other are UTF-8, or each is U+FFFD
   bool strip_first;                    // decoding: a blank at the beginning goes
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "model/file.h"
 #include "model/gguf.h"
@@ -181,6 +182,18 @@ static int fill_slots(struct model *model, struct model_error *error) {
   return status;
 }
 
+// Reads the end tokens of generation_config.json, if the folder has one.
+static int read_generation(struct model *model, struct model_error *error) {
+  struct model_file file;
+  char *path = model_path(model->path, "generation_config.json");
+  if (!path) return model_no_memory(error);
+  const bool there = access(path, F_OK) == 0;
+  int status = there ? model_file_map(&model->files, path, &file, error) : DUPLEX_OK;
+  free(path);
+  if (status || !there) return status;
+  return model_config_read_generation((const char *)file.bytes, file.size, file.path, &model->config, error);
+}
+
 static int open_folder(struct model *model, struct model_error *error) {
   struct model_file file;
   char *path = model_path(model->path, "config.json");
@@ -189,6 +202,7 @@ static int open_folder(struct model *model, struct model_error *error) {
   free(path);
   if (!status)
     status = model_config_read((const char *)file.bytes, file.size, file.path, &model->config, error);
+  if (!status) status = read_generation(model, error);
   return status ? status : model_safetensors_open(model->path, &model->files, &model->tensors, error);
 }
 

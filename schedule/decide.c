@@ -21,6 +21,20 @@ static void one_side(const struct schedule_times *times, const uint16_t *counts,
   }
 }
 
+// All on the xPU, which reads all bundles where the pieces for `best` lie, or that of its copies.
+static void alone(const struct schedule_times *times, const uint16_t *counts,
+                  struct schedule_decision *decision) {
+  const bool copied = times->placement.layout == SCHEDULE_REPLICATED;
+  one_side(times, counts, false, decision);
+  for (uint32_t e = 0; e < times->shape.experts; e++) {
+    decision->cut[1][e] = 0;
+    if (copied) decision->xpu[1] += SCHEDULE_TIME(times, schedule_groups(counts[e]), xpu[0][0]);
+  }
+  if (!copied) return;
+  decision->owned[0] = SCHEDULE_COPIED_BUNDLES;
+  decision->xpu[0] = 0;
+}
+
 void schedule_decide(enum schedule_policy policy, const struct schedule_times *times, const uint16_t *counts,
                      struct schedule_work *work, struct schedule_decision *decision) {
   decision->policy = policy;
@@ -41,6 +55,9 @@ void schedule_decide(enum schedule_policy policy, const struct schedule_times *t
       break;
     case SCHEDULE_TURNS:
       schedule_turns(times, counts, decision);
+      break;
+    case SCHEDULE_ALONE:
+      alone(times, counts, decision);
       break;
     default:
       schedule_best(times, counts, work, decision);

@@ -14,12 +14,15 @@ struct piece {
 };
 
 static bool has_pieces(const struct schedule_times *times, const struct schedule_decision *decision) {
-  return decision->policy == SCHEDULE_BEST && times->placement.layout != SCHEDULE_STRIPED;
+  const uint32_t layout = times->placement.layout;
+  if (decision->policy == SCHEDULE_ALONE) return layout == SCHEDULE_REPLICATED;
+  return decision->policy == SCHEDULE_BEST && layout != SCHEDULE_STRIPED;
 }
 
 const struct schedule_costs *schedule_costs_of(const struct schedule_times *times,
                                                const struct schedule_decision *decision) {
-  if (has_pieces(times, decision)) return &times->costs[SCHEDULE_OF_PIECE];
+  if (has_pieces(times, decision) || decision->policy == SCHEDULE_ALONE)
+    return &times->costs[SCHEDULE_OF_PIECE];
   return &times->costs[decision->spaces ? SCHEDULE_OF_BUNDLE : SCHEDULE_OF_STRIPES];
 }
 

@@ -104,15 +104,22 @@ struct schedule_times {
 };
 
 // PAPER is the faster of its two halves: SPACES, an expert in bundle e % 4, and TURNS, striped over all
-// bundles with one side at a time. Where the placement is there already, its own half is asked for.
+// bundles with one side at a time. Where the placement is there already, its own half is asked for. ALONE:
+// the xPU does all that is placed for BEST.
 enum schedule_policy {
   SCHEDULE_XPU,
   SCHEDULE_PIM,
   SCHEDULE_PAPER,
   SCHEDULE_BEST,
   SCHEDULE_SPACES,
-  SCHEDULE_TURNS
+  SCHEDULE_TURNS,
+  SCHEDULE_ALONE
 };
+
+// Whether a controller decides about each layer: not if one side has all.
+static inline bool schedule_is_decided(enum schedule_policy policy) {
+  return policy != SCHEDULE_XPU && policy != SCHEDULE_PIM && policy != SCHEDULE_ALONE;
+}
 
 // Two phases. In phase f Logic-PIM owns the bundles `owned[f]` and the xPU the others: {0, 1} and {2, 3} for
 // `best`. Logic-PIM works for pim[f] units on its shares of the pieces in owned[f], while the xPU works for
@@ -122,7 +129,8 @@ enum schedule_policy {
 // `best`: cut[q][e] is the cut of piece q of expert e. STRIPED, `xpu`, `pim` and `paper` (whose experts are
 // striped over four bundles, or lie in bundle e % 4): cut[0][e] is 1 for Logic-PIM and 0 for the xPU. With
 // weights over all bundles Logic-PIM owns them in phase 0, and the xPU in phase 1. REPLICATED: all is done in
-// phase 0, in which Logic-PIM owns {0, 1, 2}; cut[1] is cut[0], that of the copy.
+// phase 0, in which Logic-PIM owns {0, 1, 2}; cut[1] is cut[0], that of the copy. ALONE: all cuts are 0, and
+// all is done in one phase: as with `xpu`, or as REPLICATED.
 struct schedule_decision {
   uint32_t policy;
   uint32_t spaces;  // 1: `paper` chose one bundle an expert; else its experts are striped over all four
@@ -242,6 +250,26 @@ void schedule_predict(const struct schedule_costs *costs, enum schedule_format f
 static inline bool schedule_phase_works(const struct schedule_phase *phase) {
   return phase->pim || phase->xpu;
 }
+
+// Whether a decision pays. A step has layers of about as many pairs of token and expert; gain: clocks that
+// `best` takes less than the xPU alone (0: none), with launches but without the decision.
+#define SCHEDULE_STEPS 121u
+struct schedule_worth {
+  uint32_t launch;  // clocks of a launch of the xPU, which hides behind a decision
+  uint32_t last;    // step, for more pairs too
+  uint64_t gain[SCHEDULE_STEPS];
+};
+
+// Clocks that a layer takes under BEST or ALONE: the prediction, and a launch in each phase.
+typedef uint64_t schedule_predictor(void *context, enum schedule_policy policy, uint16_t *counts);
+
+// Compares both for pairs that are spread evenly over `experts` (1 to SCHEDULE_EXPERTS), up to
+// 8 SCHEDULE_GROUPS tokens of each.
+void schedule_weigh(uint32_t experts, uint32_t launch, schedule_predictor *predict, void *context,
+                    struct schedule_worth *worth);
+// BEST if a decision of so many clocks pays for a layer of so many pairs, else ALONE.
+enum schedule_policy schedule_worthwhile(const struct schedule_worth *worth, uint32_t pairs,
+                                         uint64_t decision);
 
 // The least time, in units, of a fractional division of the experts over both sides, each at its best rate,
 // with nothing else charged; rounded down.

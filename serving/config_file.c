@@ -11,6 +11,7 @@
 
 #include "duplex/error.h"
 #include "serving/builtin_configs.h"
+#include "serving/regular_file.h"
 
 #define FILE_MOST (1u << 20)
 
@@ -45,11 +46,11 @@ static void list_builtin(const char *folder, char *list, size_t size) {
 
 // The whole of a file, which is no longer than FILE_MOST.
 static int read_text(struct config_file *file, const char *folder) {
-  FILE *stream = fopen(file->name, "re");
+  const char *why;
+  FILE *stream = regular_file_open(file->name, &why);
   char list[400];
   list_builtin(folder, list, sizeof list);
-  if (!stream)
-    return complain(file, DUPLEX_ERROR_IO, "%s: %s, expected a file%s", file->name, strerror(errno), list);
+  if (!stream) return complain(file, DUPLEX_ERROR_IO, "%s: %s, expected a file%s", file->name, why, list);
   file->text = malloc(FILE_MOST + 1);
   const size_t length = file->text ? fread(file->text, 1, FILE_MOST + 1, stream) : 0;
   const bool good = file->text && !ferror(stream);

@@ -191,7 +191,7 @@ static double charge_group(const struct experts *x, const unsigned *counts, unsi
                            const struct sides *sides, double *charge, struct experts_cost *cost) {
   const bool turns = x->policy == SCHEDULE_TURNS;
   struct layer_phases layer = {.costs = &x->costs,
-                               .decided = x->policy != SCHEDULE_XPU && x->policy != SCHEDULE_PIM,
+                               .decided = schedule_is_decided(x->policy),
                                .layout = SCHEDULE_STRIPED,
                                .tokens = tokens,
                                .shape = x->shape};

@@ -7,12 +7,26 @@
 
 #include "duplex/error.h"
 #include "model/config.h"
+#include "serving/model_shapes.h"
 
 bool hugging_face_is(const struct config_file *file) {
   static const char *const keys[] = {"architectures", "model_type", "num_hidden_layers"};
   for (unsigned i = 0; i < sizeof keys / sizeof *keys; i++)
     if (json_object_get(file->root, keys[i])) return true;
   return false;
+}
+
+// Adds the names of all architectures that there are.
+static void list_architectures(const struct config_file *file) {
+  size_t length = strlen(file->error);
+  const char *between = ", expected one of ";
+  for (unsigned i = 0; i < MODEL_ARCHITECTURES && length < file->size; i++) {
+    if (i == MODEL_DEEPSEEK_V3) continue;  // of those at the end
+    length += (size_t)snprintf(file->error + length, file->size - length, "%s%s", between,
+                               model_architecture_name((enum model_architecture)i));
+    between = ", ";
+  }
+  if (length < file->size) snprintf(file->error + length, file->size - length, ", " MODEL_SHAPES);
 }
 
 // The reader's line has the file's name, and then the key: gives it the key's line.
@@ -27,6 +41,7 @@ static int refuse_as(const struct config_file *file, int code, const struct mode
   char key[128];
   snprintf(key, sizeof key, "%.*s", (int)strcspn(what, " :"), what);
   snprintf(file->error, file->size, "%s:%d: %s", file->name, config_line(file, key), what);
+  if (strcmp(key, "architectures") == 0 || strcmp(key, "model_type") == 0) list_architectures(file);
   return code;
 }
 
@@ -45,9 +60,6 @@ static unsigned sparse_layers(const struct model_config *c) {
 // What a run of the model has and the simulator does not.
 static int refuse_other_rules(const struct config_file *file, const struct model_config *c) {
   const unsigned sparse = sparse_layers(c);
-  if (c->kv_rank)
-    return config_refuse(file, "kv_lora_rank", "is %u, expected attention that keeps whole keys and values",
-                         c->kv_rank);
   if (sliding_layers(c))
     return config_refuse(file, "sliding_window", "is %u, expected attention to all positions",
                          c->sliding_window);

@@ -92,8 +92,8 @@ int recorded_read(struct recorded *recorded, const char *path, unsigned experts,
   snprintf(error, size, "%s: too little memory", path);
   if (!r) return DUPLEX_ERROR_NO_MEMORY;
   r->experts = experts;
-  int status =
-      table_text_open(&r->table, path, "uniform, zipf:A, power:A or a file of recorded routing", error, size);
+  int status = table_text_open_again(&r->table, path,
+                                     "uniform, zipf:A, power:A or a file of recorded routing", error, size);
   if (!status) status = read_lines(r);
   if (!status) status = collect(r, recorded);
   for (unsigned i = 0; i < LAYERS_MOST; i++) free(r->sums[i]);

@@ -61,27 +61,28 @@ static int read_hardware(const struct config_file *file, bool required, struct n
   return error;
 }
 
-// Reads the constants of a mode. All are required that it uses, but mac_pj: without it processors have their
-// own.
-static int read_mode(const struct config_file *file, enum serving_mode mode, struct numbers *n) {
+// Reads the constants of a mode. All are required if it is the wanted one, but mac_pj: without it processors
+// have their own.
+static int read_mode(const struct config_file *file, enum serving_mode mode, bool wanted, struct numbers *n) {
   static const char *const names[] = {"full", "paper", "authors"};
-  struct config_field fields[] = {{"xpu_compute_share", CONFIG_NUMBER, true, &n->xpu_compute, 1e-3, 1, 0},
-                                  {"xpu_bandwidth_share", CONFIG_NUMBER, true, &n->xpu_bandwidth, 1e-3, 1, 0},
-                                  {"pim_compute_share", CONFIG_NUMBER, true, &n->pim_compute, 1e-3, 1, 0},
-                                  {"pim_bandwidth_share", CONFIG_NUMBER, true, &n->pim_bandwidth, 1e-3, 1, 0},
-                                  {"node_latency_us", CONFIG_NUMBER, true, &n->node_us, 0, 1e6, 0},
-                                  {"between_latency_us", CONFIG_NUMBER, true, &n->between_us, 0, 1e6, 0},
-                                  {"mac_pj", CONFIG_NUMBER, false, &n->mac_pj, 0, 1e3, 0},
-                                  {0},
-                                  {0},
-                                  {0}};
+  struct config_field fields[] = {
+      {"xpu_compute_share", CONFIG_NUMBER, wanted, &n->xpu_compute, 1e-3, 1, 0},
+      {"xpu_bandwidth_share", CONFIG_NUMBER, wanted, &n->xpu_bandwidth, 1e-3, 1, 0},
+      {"pim_compute_share", CONFIG_NUMBER, wanted, &n->pim_compute, 1e-3, 1, 0},
+      {"pim_bandwidth_share", CONFIG_NUMBER, wanted, &n->pim_bandwidth, 1e-3, 1, 0},
+      {"node_latency_us", CONFIG_NUMBER, wanted, &n->node_us, 0, 1e6, 0},
+      {"between_latency_us", CONFIG_NUMBER, wanted, &n->between_us, 0, 1e6, 0},
+      {"mac_pj", CONFIG_NUMBER, false, &n->mac_pj, 0, 1e3, 0},
+      {0},
+      {0},
+      {0}};
   struct config_field *own = fields + sizeof fields / sizeof *fields - 3;
   if (mode == SERVING_FULL) {
-    own[0] = (struct config_field){"xpu_attention_share", CONFIG_NUMBER, true, &n->attention, 1e-3, 1, 0};
-    own[1] = (struct config_field){"launch_us", CONFIG_NUMBER, true, &n->launch_us, 0, 1e3, 0};
+    own[0] = (struct config_field){"xpu_attention_share", CONFIG_NUMBER, wanted, &n->attention, 1e-3, 1, 0};
+    own[1] = (struct config_field){"launch_us", CONFIG_NUMBER, wanted, &n->launch_us, 0, 1e3, 0};
   }
   if (mode == SERVING_AUTHORS)
-    own[0] = (struct config_field){"context_share", CONFIG_NUMBER, true, &n->context, 1e-3, 10, 0};
+    own[0] = (struct config_field){"context_share", CONFIG_NUMBER, wanted, &n->context, 1e-3, 10, 0};
   return config_fields(file, names[mode], json_object_get(file->root, names[mode]), fields, false);
 }
 
@@ -103,7 +104,10 @@ static int read_constants(const char *name, enum serving_mode mode, struct numbe
   int status = config_open(&file, "", name ? name : "constants", error, size);
   if (!status) status = config_fields(&file, "", file.root, fields, false);
   if (!status) status = read_hardware(&file, true, n);
-  if (!status) status = read_mode(&file, mode, n);
+  for (enum serving_mode m = SERVING_FULL; m <= SERVING_AUTHORS && !status; m++) {
+    struct numbers others = {0};  // checked, too
+    status = read_mode(&file, m, m == mode, m == mode ? n : &others);
+  }
   config_close(&file);
   return status;
 }
@@ -152,7 +156,8 @@ static int read_system(const char *name, enum serving_mode mode, struct numbers 
   int status = config_open(&file, "systems", name, error, size);
   if (!status) status = config_fields(&file, "", file.root, fields, false);
   if (!status) status = read_hardware(&file, false, n);
-  if (!status && mode == SERVING_AUTHORS) status = read_as_authors(&file, n);
+  struct numbers others = {0};
+  if (!status) status = read_as_authors(&file, mode == SERVING_AUTHORS ? n : &others);
   if (!status) status = check_system(&file, n);
   config_close(&file);
   return status;
@@ -164,11 +169,14 @@ static struct processor reached(const struct rates *r, double compute, double ba
                             (mac_pj > 0 ? mac_pj : r->mac_pj) * PICO};
 }
 
-// Of Logic-PIM: two tCK of its DRAM a clock.
-static double clock_of(const struct serving_options *options) {
-  const struct duplex_dram_timing *timing =
-      options->dram_preset ? duplex_dram_preset(options->dram_preset) : NULL;
-  return timing ? 1e12 / (2.0 * timing->tCK_ps) : DUPLEX_CLOCK_KHZ * 1e3;
+// What is of the DRAM goes with its clock: the bandwidth of all, and the peak of the units beside it.
+static void set_clock(struct numbers *n, unsigned clock_khz) {
+  const double faster = (double)clock_khz / DUPLEX_CLOCK_KHZ;
+  n->xpu.gb_s *= faster;
+  for (unsigned i = 0; i < sizeof n->pim / sizeof *n->pim; i++) {
+    n->pim[i].gb_s *= faster;
+    n->pim[i].tflops *= faster;
+  }
 }
 
 static unsigned thousandths(double share) {
@@ -259,6 +267,14 @@ static struct xpu_time_model time_model(const struct numbers *n) {
                                  .memory_share = thousandths(n->xpu_bandwidth)};
 }
 
+// Memory and links that options say.
+static void take_given(struct machine *m, const struct serving_options *options) {
+  if (options->memory > 0) m->memory = options->memory;
+  if (options->link_rate <= 0) return;
+  m->node_rate = m->between_rate = options->link_rate;
+  m->node_latency = m->between_latency = options->link_latency;
+}
+
 int machine_read(struct machine *m, const struct serving_options *options, const struct serving_model *model,
                  char *error, size_t size) {
   struct numbers n = {.times_devices = 1};
@@ -267,6 +283,8 @@ int machine_read(struct machine *m, const struct serving_options *options, const
   if (!status && options->mode == SERVING_FULL && n.beside == BESIDE_LOGIC_PIM)
     status = covered_check(options, n.layout == LAYOUT_HETERO, error, size);
   if (status) return status;
+  const unsigned clock_khz = duplex_dram_clock_khz(options->dram_preset);
+  set_clock(&n, clock_khz);
   *m = (struct machine){.mode = options->mode,
                         .beside = n.beside,
                         .layout = n.layout,
@@ -280,14 +298,11 @@ int machine_read(struct machine *m, const struct serving_options *options, const
                         .memory = n.gib * 1073741824.0,
                         .context_share = n.context,
                         .copies = 1,
-                        .clock = clock_of(options),
+                        .clock_khz = clock_khz,
+                        .clock = clock_khz * 1e3,
                         .strict = options->strict,
                         .sum_bytes = options->f32_partials ? 4 : 16};
-  if (options->memory > 0) m->memory = options->memory;
-  if (options->link_rate > 0) {
-    m->node_rate = m->between_rate = options->link_rate;
-    m->node_latency = m->between_latency = options->link_latency;
-  }
+  take_given(m, options);
   if (n.beside) m->pim = reached(&n.pim[n.beside - 1], n.pim_compute, n.pim_bandwidth, n.mac_pj);
   m->launch = n.launch_us * MICRO;
   m->xpu_time = time_model(&n);

@@ -35,7 +35,8 @@ struct machine {
   double launch;                                                  // of a kernel, seconds
   double memory;                                                  // bytes of a device
   unsigned copies;                                                // of each expert: 1 or 2
-  double clock;                                                   // of Logic-PIM, per second
+  unsigned clock_khz;                                             // of Logic-PIM: two tCK of its DRAM
+  double clock;                                                   // the same per second
   bool strict;                                                    // activation rule of its DRAM
   unsigned sum_bytes;                                             // of a partial sum that it gives the xPU
   double context_share;  // AUTHORS: positions of a decoding sequence, of the mean of both lengths

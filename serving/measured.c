@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/charges.h"
 #include "duplex/error.h"
 #include "serving/config_file.h"
 #include "serving/phases.h"
@@ -15,7 +16,6 @@
 // Of groups beyond SCHEDULE_GROUPS of a device in a call, so that sums fit 32 bits.
 #define CALL_UNITS (UINT32_MAX / 8)
 
-#define CHOSEN 1024u      // numbers of tokens for which it is kept whether deciding pays
 #define KEPT 4096u        // decisions that are kept
 #define KEPT_EXPERTS 64u  // of so many experts at most
 
@@ -24,12 +24,6 @@ struct kept {
   uint64_t hash;  // 0: none
   uint16_t tokens[KEPT_EXPERTS];
   struct schedule_decision decision;
-};
-
-// Whether `best` or the xPU alone is faster in layers of so many tokens, of which 0 is none.
-struct chosen {
-  unsigned tokens;
-  enum schedule_policy policy;
 };
 
 struct measured {
@@ -43,8 +37,8 @@ struct measured {
   const struct schedule_decision *decision;  // the last one
   unsigned classes;  // experts of the same number modulo this are alike: any order of them costs the same
   struct kept *kept;
-  struct chosen *chosen;
-  uint64_t slope;  // units of a group beyond SCHEDULE_GROUPS at most
+  struct schedule_worth worth;  // of decisions of `best`
+  uint64_t slope;               // units of a group beyond SCHEDULE_GROUPS at most
 };
 
 // The half of the paper's policy whose placement the experts of a device have.
@@ -68,7 +62,8 @@ static uint32_t whole_clocks(const struct measured *m, unsigned groups) {
               (uint64_t[]){shape.gated ? 2 * shape.inner : shape.inner, shape.hidden}, groups * 8);
   kernels_ask(m->machine->kernels, XPU_KERNEL_GEMM, (uint64_t[]){shape.hidden, shape.inner}, groups * 8);
   return (uint32_t)xpu_time_clocks(
-      xpu_time_expert(&m->machine->xpu_time, groups * 8, shape.hidden, shape.inner, shape.gated, 2));
+      xpu_time_expert(&m->machine->xpu_time, groups * 8, shape.hidden, shape.inner, shape.gated, 2),
+      m->machine->clock_khz);
 }
 
 // The xPU alone: what it tells of whole experts, as in the measured tables.
@@ -76,8 +71,8 @@ static void tell_xpu(struct measured *m) {
   m->times = (struct schedule_times){.clocks_per_unit = 1, .shape = time_table_shape(m->machine, m->model)};
   for (unsigned groups = 1; groups <= SCHEDULE_GROUPS; groups++)
     m->times.rows[groups].whole = whole_clocks(m, groups);
-  m->times.slope.whole =
-      (whole_clocks(m, 2 * SCHEDULE_GROUPS) - whole_clocks(m, SCHEDULE_GROUPS)) / SCHEDULE_GROUPS;
+  const uint32_t rise = whole_clocks(m, 2 * SCHEDULE_GROUPS) - whole_clocks(m, SCHEDULE_GROUPS);
+  m->times.slope.whole = (rise + SCHEDULE_GROUPS - 1) / SCHEDULE_GROUPS;
 }
 
 // The longest of the times of a row: there is nothing else in it.
@@ -95,6 +90,24 @@ bool measured_has_copies(const struct measured *m) {
 static unsigned classes_of(const struct measured *m) {
   if (m->policy == SCHEDULE_SPACES) return SCHEDULE_BUNDLES;
   return m->policy == SCHEDULE_BEST && !measured_has_copies(m) ? 2 : 1;
+}
+
+// As a device predicts it, without firmware.
+static uint64_t predict_under(void *context, enum schedule_policy policy, uint16_t *counts) {
+  struct measured *m = context;
+  const enum schedule_format format = phases_format(m->machine);
+  struct schedule_phase phases[2];
+  struct schedule_prediction prediction;
+  schedule_decide(policy, &m->charged, counts, &m->work, &m->one);
+  schedule_phases(&m->times, format, counts, &m->one, phases);
+  schedule_predict(schedule_costs_of(&m->times, &m->one), format, phases, &prediction);
+  const unsigned launches = schedule_phase_works(&phases[0]) + schedule_phase_works(&phases[1]);
+  return prediction.total + launches * m->worth.launch;
+}
+
+static void weigh(struct measured *m) {
+  const double launch = m->machine->launch * m->machine->clock;
+  schedule_weigh(m->layout.of_group, (uint32_t)(launch + 0.5), predict_under, m, &m->worth);
 }
 
 int measured_open(struct measured **measured, const struct machine *machine,
@@ -128,15 +141,14 @@ int measured_open(struct measured **measured, const struct machine *machine,
   }
   m->classes = classes_of(m);
   m->slope = longest_of(&m->times.slope);
+  if (m->policy == SCHEDULE_BEST) weigh(m);
   m->kept = calloc(KEPT, sizeof *m->kept);
-  m->chosen = calloc(CHOSEN, sizeof *m->chosen);
-  return m->kept && m->chosen ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
+  return m->kept ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
 }
 
 void measured_close(struct measured *m) {
   if (!m) return;
   free(m->kept);
-  free(m->chosen);
   free(m);
 }
 
@@ -200,7 +212,7 @@ static struct layer_phases phases_of(const struct measured *m, const unsigned *c
   const struct schedule_decision *d = m->decision;
   uint16_t of_call[SCHEDULE_EXPERTS];
   struct layer_phases layer = {.costs = schedule_costs_of(&m->times, d),
-                               .decided = d->policy != SCHEDULE_XPU && d->policy != SCHEDULE_PIM,
+                               .decided = schedule_is_decided((enum schedule_policy)d->policy),
                                .layout = m->times.placement.layout,
                                .tokens = tokens,
                                .shape = m->times.shape};
@@ -216,14 +228,24 @@ static double checked_clocks(const struct schedule_phase phase[2]) {
   return (double)sum;
 }
 
+// `best` where its decision pays with all that it brings about, or the xPU alone, as on a device.
+static enum schedule_policy policy_for(const struct measured *m, const unsigned *counts, unsigned tokens) {
+  uint64_t pairs = 0;
+  if (m->policy != SCHEDULE_BEST) return m->policy;
+  for (unsigned e = 0; e < m->layout.of_group; e++) pairs += counts[e];
+  const uint64_t decision =
+      charges_decision(tokens, m->layout.of_group, (enum schedule_layout)m->times.placement.layout);
+  return schedule_worthwhile(&m->worth, (uint32_t)pairs, decision);
+}
+
 // Decides one group's experts and charges them: seconds of both sides, energy, work.
-static struct group_cost run_group(struct measured *m, enum schedule_policy policy, const unsigned *given,
-                                   unsigned tokens, struct experts_cost *cost) {
+static struct group_cost run_group(struct measured *m, const unsigned *given, unsigned tokens,
+                                   struct experts_cost *cost) {
   unsigned counts[SCHEDULE_EXPERTS];
   struct group_cost g = {0};
   const double weights = (double)m->model->matrices * m->model->hidden * m->model->inner;
   sort_counts(m, given, counts);
-  decide(m, policy, counts);
+  decide(m, policy_for(m, counts, tokens), counts);
   const struct layer_phases layer = phases_of(m, counts, tokens);
   const struct schedule_phase *phase = layer.phase;
   g.pim = (double)(phase[0].pim + phase[1].pim) / m->machine->clock;
@@ -271,13 +293,13 @@ static unsigned calls_of(const struct measured *m, const unsigned *counts) {
 }
 
 // Adds a call of all devices, of which the slowest counts.
-static void run_call(struct measured *m, enum schedule_policy policy, const unsigned *counts, unsigned tokens,
-                     unsigned call, unsigned calls, struct experts_cost *cost, double *charge) {
+static void run_call(struct measured *m, const unsigned *counts, unsigned tokens, unsigned call,
+                     unsigned calls, struct experts_cost *cost, double *charge) {
   struct group_cost slowest = {0};
   for (unsigned i = 0; i < m->layout.groups; i++) {
     unsigned of_call[SCHEDULE_EXPERTS];
     for (unsigned e = 0; e < m->layout.of_group; e++) of_call[e] = share_of(*counts++, call, calls);
-    const struct group_cost g = run_group(m, policy, of_call, share_of(tokens, call, calls), cost);
+    const struct group_cost g = run_group(m, of_call, share_of(tokens, call, calls), cost);
     if (g.seconds > slowest.seconds) slowest = g;
     cost->xpu_busy += g.xpu / m->layout.groups;
     cost->pim_busy += g.pim / m->layout.groups;
@@ -288,44 +310,23 @@ static void run_call(struct measured *m, enum schedule_policy policy, const unsi
   cost->checked += slowest.checked;
 }
 
-static struct experts_cost run_layer(struct measured *m, enum schedule_policy policy, const unsigned *counts,
-                                     unsigned tokens, double *charge) {
+static struct experts_cost run_layer(struct measured *m, const unsigned *counts, unsigned tokens,
+                                     double *charge) {
   struct experts_cost cost = {0};
   const unsigned calls = calls_of(m, counts);
-  for (unsigned call = 0; call < calls; call++)
-    run_call(m, policy, counts, tokens, call, calls, &cost, charge);
+  for (unsigned call = 0; call < calls; call++) run_call(m, counts, tokens, call, calls, &cost, charge);
   return cost;
 }
 
-static double seconds_under(struct measured *m, enum schedule_policy policy, const unsigned *counts,
-                            unsigned tokens) {
+double measured_seconds(struct measured *m, const unsigned *counts, unsigned tokens) {
   double charge[SERVING_CHARGES] = {0};
-  double seconds = run_layer(m, policy, counts, tokens, charge).seconds;
+  double seconds = measured_run(m, counts, tokens, charge).seconds;
   for (unsigned i = 0; i < SERVING_CHARGES; i++) seconds += charge[i];
   return seconds;
-}
-
-double measured_seconds(struct measured *m, const unsigned *counts, unsigned tokens) {
-  const double policy = seconds_under(m, m->policy, counts, tokens);
-  const double xpu = seconds_under(m, SCHEDULE_XPU, counts, tokens);
-  return policy < xpu ? policy : xpu;
-}
-
-// `best` where it pays with all that it is charged for: the first layer of so many tokens tells it, so that
-// none that the xPU has alone pays for a decision.
-static enum schedule_policy choose(struct measured *m, const unsigned *counts, unsigned tokens) {
-  struct chosen *chosen = &m->chosen[tokens % CHOSEN];
-  if (m->policy != SCHEDULE_BEST) return m->policy;
-  if (chosen->tokens != tokens) {
-    const double best = seconds_under(m, SCHEDULE_BEST, counts, tokens);
-    const bool pays = best <= seconds_under(m, SCHEDULE_XPU, counts, tokens);
-    *chosen = (struct chosen){tokens, pays ? SCHEDULE_BEST : SCHEDULE_XPU};
-  }
-  return chosen->policy;
 }
 
 struct experts_cost measured_run(struct measured *m, const unsigned *counts, unsigned tokens,
                                  double *charge) {
   if (tokens == 0) return (struct experts_cost){0};
-  return run_layer(m, choose(m, counts, tokens), counts, tokens, charge);
+  return run_layer(m, counts, tokens, charge);
 }

@@ -26,7 +26,7 @@ void measured_close(struct measured *measured);
 struct experts_cost measured_run(struct measured *measured, const unsigned *counts, unsigned tokens,
                                  double *charge);
 
-// Seconds of such a layer with everything charged, under the policy or on the xPU alone, whichever is less.
+// Seconds of such a layer with everything charged.
 double measured_seconds(struct measured *measured, const unsigned *counts, unsigned tokens);
 
 #endif

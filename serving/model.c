@@ -5,6 +5,7 @@
 #include "duplex/error.h"
 #include "serving/config_file.h"
 #include "serving/hugging_face.h"
+#include "serving/model_shapes.h"
 
 #define DEVICES_MOST 1024
 
@@ -12,13 +13,22 @@ double model_expert_weights(const struct serving_model *m) {
   return (double)m->matrices * m->hidden * m->inner;
 }
 
+// Of a layer.
+static double attention_weights(const struct serving_model *m) {
+  const struct serving_latent *l = &m->latent;
+  const double hidden = m->hidden;
+  if (!l->kv_rank) return hidden * m->head_size * (2.0 * m->heads + 2.0 * m->kv_heads);
+  const double q = l->q_rank ? l->q_rank * (hidden + (double)m->heads * l->key) : hidden * m->heads * l->key;
+  const double kv = (double)l->kv_rank * m->heads * (l->key - l->rope + l->value);
+  return q + kv + hidden * (l->kv_rank + l->rope) + hidden * m->heads * l->value;
+}
+
 // Attention and router of all layers, dense feed-forwards, shared experts, embedding and LM head.
 double model_other_weights(const struct serving_model *m) {
-  const double attention = (double)m->hidden * m->head_size * (2.0 * m->heads + 2.0 * m->kv_heads);
   const double moe = model_moe_layers(m);
   const double dense = (double)m->matrices * m->hidden * m->dense_inner * (m->layers - moe);
   const double shared = moe * (m->shared_experts * model_expert_weights(m) + (double)m->hidden * m->experts);
-  return m->layers * attention + dense + shared + 2.0 * m->hidden * m->vocabulary;
+  return m->layers * attention_weights(m) + dense + shared + 2.0 * m->hidden * m->vocabulary;
 }
 
 double model_kv_bytes(const struct serving_model *m) {
@@ -27,7 +37,7 @@ double model_kv_bytes(const struct serving_model *m) {
 
 // What only experts have is refused without them.
 static int refuse_of_experts(const struct config_file *file) {
-  static const char *const keys[] = {"top_k", "shared_experts", "moe_every"};
+  static const char *const keys[] = {"top_k", "shared_experts", "dense_layers", "moe_every"};
   for (unsigned i = 0; i < sizeof keys / sizeof *keys; i++)
     if (json_object_get(file->root, keys[i]))
       return config_refuse(file, keys[i], "is of experts, expected the key experts with it");
@@ -48,6 +58,7 @@ static int own_keys(const struct config_file *file, struct serving_model *m) {
       {"experts", CONFIG_WHOLE, false, &m->experts, 0, 4096, NULL},
       {"top_k", CONFIG_WHOLE, false, &m->top_k, 1, SERVING_CHOSEN_MOST, NULL},
       {"shared_experts", CONFIG_WHOLE, false, &m->shared_experts, 0, 64, NULL},
+      {"dense_layers", CONFIG_WHOLE, false, &m->dense_layers, 0, SERVING_LAYERS_MOST, NULL},
       {"moe_every", CONFIG_WHOLE, false, &m->moe_every, 1, 1024, NULL},
       {"matrices", CONFIG_WHOLE, false, &m->matrices, 2, 3, NULL},
       {"weight_bits", CONFIG_WHOLE, false, &m->weight_bits, 4, 16, NULL},
@@ -58,6 +69,7 @@ static int own_keys(const struct config_file *file, struct serving_model *m) {
   return error || m->experts ? error : refuse_of_experts(file);
 }
 
+// What has to come out even, of keys of any file.
 static int check_model(const struct config_file *file, const struct serving_model *m) {
   if (m->heads % m->kv_heads)
     return config_refuse(file, "kv_heads", "is %u, expected a divisor of heads, %u", m->kv_heads, m->heads);
@@ -65,10 +77,19 @@ static int check_model(const struct config_file *file, const struct serving_mode
     return config_refuse(file, "top_k", "is %u, expected at most experts, %u", m->top_k, m->experts);
   if (m->weight_bits != 4 && m->weight_bits != 8 && m->weight_bits != 16)
     return config_refuse(file, "weight_bits", "is %u, expected 4, 8 or 16", m->weight_bits);
-  if (m->experts && m->layers % m->moe_every)
-    return config_refuse(file, "moe_every", "is %u, expected a divisor of layers, %u", m->moe_every,
-                         m->layers);
+  if (m->experts && m->dense_layers >= m->layers)
+    return config_refuse(
+        file, json_object_get(file->root, "dense_layers") ? "dense_layers" : "first_k_dense_replace",
+        "is %u, expected fewer than all layers, %u", m->dense_layers, m->layers);
+  if (m->experts && (m->layers - m->dense_layers) % m->moe_every)
+    return config_refuse(file, "moe_every", "is %u, expected a divisor of the layers behind dense ones, %u",
+                         m->moe_every, m->layers - m->dense_layers);
   return DUPLEX_OK;
+}
+
+static int read_keys(const struct config_file *file, struct serving_model *m) {
+  if (model_shapes_are(file)) return model_shapes_read(file, m);
+  return hugging_face_is(file) ? hugging_face_read(file, m) : own_keys(file, m);
 }
 
 int serving_model_read(struct serving_model *model, const char *name, char *error, size_t size) {
@@ -76,7 +97,7 @@ int serving_model_read(struct serving_model *model, const char *name, char *erro
   *model = (struct serving_model){
       .top_k = 2, .moe_every = 1, .matrices = 3, .weight_bits = 16, .nodes = 1, .devices = 4};
   int status = config_open(&file, "models", name, error, size);
-  if (!status) status = hugging_face_is(&file) ? hugging_face_read(&file, model) : own_keys(&file, model);
+  if (!status) status = read_keys(&file, model);
   if (!model->dense_inner) model->dense_inner = model->inner;
   if (!status) status = check_model(&file, model);
   config_close(&file);

@@ -14,19 +14,29 @@ enum {
   SERVING_CHOSEN_MOST = 64
 };
 
+// Latent attention: q (if q_rank is not 0), k and v come from vectors of so many values.
+struct serving_latent {
+  unsigned q_rank, kv_rank;  // kv_rank 0: none
+  unsigned rope;             // of a key, the same for all heads
+  unsigned key, value;       // of a head
+};
+
 struct serving_model {
   unsigned layers, hidden, inner, heads, kv_heads, head_size, vocabulary;
   unsigned dense_inner;     // of dense feed-forward layers
   unsigned experts, top_k;  // 0: dense
   unsigned shared_experts;  // for each token, beside the chosen ones
-  unsigned moe_every;       // a layer in so many has experts, the others are dense
+  unsigned dense_layers;    // the first ones, without experts
+  unsigned moe_every;       // of the others a layer in so many has experts
   unsigned matrices;        // 2 or 3 (gated) of a feed-forward
   unsigned weight_bits;     // 4, 8 or 16
   unsigned nodes, devices;  // default: nodes, devices of a node
+  struct serving_latent latent;
 };
 
 // Keys of files of both kinds, for config_where.
-#define MODEL_EXPERTS ((const char *const[]){"experts", "num_local_experts", "num_experts", NULL})
+#define MODEL_EXPERTS \
+  ((const char *const[]){"experts", "num_local_experts", "num_experts", "n_routed_experts", NULL})
 #define MODEL_LAYERS ((const char *const[]){"layers", "num_hidden_layers", NULL})
 #define MODEL_INNER ((const char *const[]){"inner", "moe_intermediate_size", "intermediate_size", NULL})
 
@@ -35,7 +45,7 @@ struct serving_model {
 int serving_model_read(struct serving_model *model, const char *name, char *error, size_t size);
 
 static inline unsigned model_moe_layers(const struct serving_model *m) {
-  return m->experts ? m->layers / m->moe_every : 0;
+  return m->experts ? (m->layers - m->dense_layers) / m->moe_every : 0;
 }
 static inline double model_weight_bytes(const struct serving_model *m) { return m->weight_bits / 8.0; }
 

@@ -101,8 +101,20 @@ static int settle(struct table *t, const char *what, struct table_text *text) {
   return DUPLEX_OK;
 }
 
+static bool has_layer(const struct table *t, const char *name) {
+  for (size_t i = 0; i < t->count; i++)
+    if (strcmp(t->rows[i].name, name) == 0) return true;
+  return false;
+}
+
+// Layers that do not run once a layer of the model: a name that is misspelt would be one that does.
 static int settle_dense(struct profile *p, struct table_text *text) {
-  return settle(&p->dense, "of layers", text);
+  static const char *const counted[] = {"embedding", "layernorm", "final_layernorm"};
+  int status = settle(&p->dense, "of layers", text);
+  for (unsigned i = 0; i < sizeof counted / sizeof *counted && !status; i++)
+    if (!has_layer(&p->dense, counted[i]))
+      status = table_text_refuse(text, "expected rows of %s", counted[i]);
+  return status;
 }
 static int settle_sequences(struct profile *p, struct table_text *text) {
   return settle(&p->sequences, "of layers", text);
@@ -163,7 +175,7 @@ static int read_file(struct profile *p, const struct layout *layout, const char 
   char path[4096];
   struct table_text text;
   snprintf(path, sizeof path, "%s/%s", folder, layout->file);
-  int status = table_text_open(&text, path, "a table of times", error, size);
+  int status = table_text_open_again(&text, path, "a table of times", error, size);
   if (!status) status = read_lines(p, layout, &text);
   table_text_close(&text);
   return status;

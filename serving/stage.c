@@ -142,17 +142,38 @@ static void add_dense(const struct stage_model *s, double tokens, double inner, 
   add_product(s, tokens, slice, s->model->hidden, times, sum);
 }
 
+// To q, k and v, by their latent vectors, which each device has whole, and of what the heads give.
+static void add_latent(const struct stage_model *s, double tokens, struct products *sum) {
+  const struct serving_model *m = s->model;
+  const struct serving_latent *l = &m->latent;
+  const double heads = (double)m->heads / s->machine->xpus;
+  add_product(s, tokens, m->hidden, l->q_rank + l->kv_rank + l->rope, m->layers, sum);
+  add_product(s, tokens, l->q_rank ? l->q_rank : m->hidden, heads * l->key, m->layers, sum);
+  add_product(s, tokens, l->kv_rank, heads * (l->key - l->rope + l->value), m->layers, sum);
+  add_product(s, tokens, heads * l->value, m->hidden, m->layers, sum);
+}
+
+// Products before and behind attention.
+static void add_attention(const struct stage_model *s, double tokens, struct products *sum) {
+  const struct serving_model *m = s->model;
+  const double heads = (double)m->head_size * m->heads / s->machine->xpus;
+  const double kv_heads = (double)m->head_size * m->kv_heads / s->machine->xpus;
+  if (m->latent.kv_rank) {
+    add_latent(s, tokens, sum);
+    return;
+  }
+  add_product(s, tokens, m->hidden, heads + 2 * kv_heads, m->layers, sum);
+  add_product(s, tokens, heads, m->hidden, m->layers, sum);
+}
+
 // All products of a stage that are no experts, of one node.
 static struct products fc_of(const struct stage_model *s, const struct node_load *load) {
   const struct serving_model *m = s->model;
   const double tokens = load->decoding + load->prefill.tokens;
-  const double heads = (double)m->head_size * m->heads / s->machine->xpus;
-  const double kv_heads = (double)m->head_size * m->kv_heads / s->machine->xpus;
   const double moe = model_moe_layers(m);
   struct products sum = {0};
   if (tokens == 0) return sum;
-  add_product(s, tokens, m->hidden, heads + 2 * kv_heads, m->layers, &sum);
-  add_product(s, tokens, heads, m->hidden, m->layers, &sum);
+  add_attention(s, tokens, &sum);
   if (moe < m->layers) add_dense(s, tokens, m->dense_inner, m->layers - moe, &sum);
   if (moe > 0) add_product(s, tokens, m->hidden, m->experts, moe, &sum);
   if (m->shared_experts) add_dense(s, tokens, (double)m->inner * m->shared_experts, moe, &sum);

@@ -11,13 +11,25 @@
 
 #include "duplex/error.h"
 #include "duplex/text_file.h"
+#include "serving/regular_file.h"
+
+static int refuse_file(const struct table_text *table, const char *cause, const char *expected) {
+  snprintf(table->error, table->size, "%s: %s, expected %s", table->path, cause, expected);
+  return DUPLEX_ERROR_IO;
+}
 
 int table_text_open(struct table_text *table, const char *path, const char *expected, char *error,
                     size_t size) {
   *table = (struct table_text){.path = path, .error = error, .size = size, .file = fopen(path, "re")};
-  if (table->file) return DUPLEX_OK;
-  snprintf(error, size, "%s: %s, expected %s", path, strerror(errno), expected);
-  return DUPLEX_ERROR_IO;
+  return table->file ? DUPLEX_OK : refuse_file(table, strerror(errno), expected);
+}
+
+int table_text_open_again(struct table_text *table, const char *path, const char *expected, char *error,
+                          size_t size) {
+  const char *cause;
+  *table = (struct table_text){
+      .path = path, .error = error, .size = size, .file = regular_file_open(path, &cause)};
+  return table->file ? DUPLEX_OK : refuse_file(table, cause, expected);
 }
 
 void table_text_close(struct table_text *table) {

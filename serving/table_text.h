@@ -21,6 +21,9 @@ struct table_text {
 // table_text_close is right after both.
 int table_text_open(struct table_text *table, const char *path, const char *expected, char *error,
                     size_t size);
+// The same of one that may be opened more than once: anything but a regular file is refused.
+int table_text_open_again(struct table_text *table, const char *path, const char *expected, char *error,
+                          size_t size);
 void table_text_close(struct table_text *table);
 
 // Reads the next line. *found is false behind the last one. One without its end, which may be cut off, or

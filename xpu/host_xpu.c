@@ -210,6 +210,7 @@ int duplex_xpu_open(const struct duplex_xpu_options *options, struct duplex_xpu 
   host->xpu.ops = &host_ops;
   host->threads = options->threads;
   host->model = xpu_time_h100(options->channels);
+  if (options->clock_khz) xpu_time_set_clock(&host->model, options->clock_khz);
   int error = use_tables(host, options, cause, cause ? cause_size : 0);
   if (!error) error = start(host);
   if (error) {

@@ -137,14 +137,18 @@ static int kernel(struct reader *r, struct xpu_kernel *k) {
   return error ? error : latency(r, &k->picoseconds);
 }
 
+static int no_memory(const struct reader *r) {
+  snprintf(r->cause, r->cause_size, "%s: the host has too little memory", r->path);
+  return DUPLEX_ERROR_NO_MEMORY;
+}
+
 static int append(struct reader *r, const struct xpu_kernel *k) {
   struct xpu_kernel_table *t = r->table;
   if (t->count == r->room) {
     const size_t room = r->room ? 2 * r->room : 64;
     struct xpu_kernel *more = realloc(t->kernels, room * sizeof *more);
     if (!more) {
-      snprintf(r->cause, r->cause_size, "%s: the host has too little memory", r->path);
-      return DUPLEX_ERROR_NO_MEMORY;
+      return no_memory(r);
     }
     t->kernels = more;
     r->room = room;
@@ -187,7 +191,9 @@ static int read_table(struct reader *r) {
     if (!error && found) error = append(r, &k);
   }
   if (!error && r->table->count == 0) error = refuse(r, "expected a kernel");
-  return error ? error : sort(r);
+  if (!error) error = sort(r);
+  if (error) return error;
+  return xpu_kernel_table_index(r->table) ? no_memory(r) : DUPLEX_OK;
 }
 
 int xpu_kernel_table_load(const char *path, enum xpu_kernel_kind kind, struct xpu_kernel_table *table,
@@ -204,5 +210,6 @@ int xpu_kernel_table_load(const char *path, enum xpu_kernel_kind kind, struct xp
 
 void xpu_kernel_table_free(struct xpu_kernel_table *table) {
   free(table->kernels);
+  free(table->shapes);
   *table = (struct xpu_kernel_table){0};
 }

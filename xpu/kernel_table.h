@@ -41,16 +41,27 @@ struct xpu_kernel {
   size_t line;
 };
 
+// A shape of a table: its kernels first to end - 1, and log2 of its fields in 1/256, rounded down.
+struct xpu_kernel_shape {
+  uint64_t fields[XPU_KERNEL_SHAPE];
+  int32_t logs[XPU_KERNEL_SHAPE];
+  size_t first, end;
+};
+
 struct xpu_kernel_table {
   enum xpu_kernel_kind kind;
   struct xpu_kernel *kernels;  // by shape, then length
   size_t count;                // 1 at least
+  struct xpu_kernel_shape *shapes;
+  size_t shape_count;
 };
 
 // Reads a table of this kind. An error leaves *table empty and one line in `cause` (what, where, what was
 // expected): DUPLEX_ERROR_IO, _FORMAT, _NO_MEMORY.
 int xpu_kernel_table_load(const char *path, enum xpu_kernel_kind kind, struct xpu_kernel_table *table,
                           char *cause, size_t cause_size);
+// Finds the shapes of kernels that are in order. 0, or DUPLEX_ERROR_NO_MEMORY.
+int xpu_kernel_table_index(struct xpu_kernel_table *table);
 void xpu_kernel_table_free(struct xpu_kernel_table *table);
 
 // The time of a kernel, from 1 on in all fields, below 2^24 of a shape. `shape`: n, k; or heads, KV heads,

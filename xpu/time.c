@@ -4,6 +4,7 @@
 
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
+#include "duplex/params.h"
 #include "xpu/prefill.h"
 #include "xpu/rational.h"
 
@@ -179,4 +180,10 @@ int xpu_time_work(const struct xpu_time_model *m, const struct duplex_xpu_work *
   return DUPLEX_ERROR_ARGUMENT;
 }
 
-uint64_t xpu_time_clocks(uint64_t picoseconds) { return xpu_rounded_up((xpu_wide)picoseconds * 13, 20000); }
+void xpu_time_set_clock(struct xpu_time_model *m, unsigned clock_khz) {
+  m->bytes = xpu_rounded_up((xpu_wide)m->bytes * clock_khz, DUPLEX_CLOCK_KHZ);
+}
+
+uint64_t xpu_time_clocks(uint64_t picoseconds, unsigned clock_khz) {
+  return xpu_rounded_up((xpu_wide)picoseconds * clock_khz, SECOND / 1000);
+}

@@ -53,7 +53,10 @@ uint64_t xpu_time_elements(const struct xpu_time_model *model, uint64_t bytes);
 int xpu_time_work(const struct xpu_time_model *model, const struct duplex_xpu_work *work,
                   uint64_t *picoseconds);
 
-// In clocks of 650 MHz, rounded up.
-uint64_t xpu_time_clocks(uint64_t picoseconds);
+// The model beside stacks whose units have this clock, not DUPLEX_CLOCK_KHZ: the bandwidth goes with it.
+void xpu_time_set_clock(struct xpu_time_model *model, unsigned clock_khz);
+
+// In clocks of the stacks' units (duplex_dram_clock_khz), rounded up.
+uint64_t xpu_time_clocks(uint64_t picoseconds, unsigned clock_khz);
 
 #endif

@@ -47,6 +47,13 @@ const struct duplex_dram_timing *duplex_dram_preset(const char *name) {
   return NULL;
 }
 
+unsigned duplex_dram_clock_khz(const char *name) {
+  const struct duplex_dram_timing *timing = duplex_dram_preset(name);
+  if (!timing) return 0;
+  const unsigned rate = (40000 + timing->tCK_ps / 2) / timing->tCK_ps;  // of a pin, in 100 Mb/s
+  return rate * 100000 / 8;
+}
+
 int duplex_dram_timing_of(const struct duplex_backend_options *options, struct duplex_dram_timing *timing) {
   if (!options || !timing) return DUPLEX_ERROR_ARGUMENT;
   const struct duplex_dram_timing *preset = duplex_dram_preset(options->dram_preset);

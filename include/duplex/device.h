@@ -64,6 +64,9 @@ struct duplex_device_options {
   // `expected_pairs`).
   unsigned copies;
   size_t moe_layers, most_pairs;
+  // 1: BEST decides about every layer. 0: not where the xPU alone is predicted to take less, with all that a
+  // decision brings about (docs/schedule.md, "Whether a decision pays"); it then has the whole layer.
+  unsigned always_decide;
 };
 
 // Opens a device of stacks on a back end, "cmodel" or "rtl". If it fails *device is NULL, and `error_text`

@@ -28,6 +28,10 @@ struct duplex_hbm;
 // A timing preset of params/dram by name, NULL for "hbm3_5200"; NULL: there is none of that name.
 const struct duplex_dram_timing *duplex_dram_preset(const char *name);
 
+// Clock of Logic-PIM with a preset in kHz, two tCK; 0: there is none of that name. tCK_ps is rounded: the
+// rate of a pin, four bits a tCK, is a whole number of 100 Mb/s.
+unsigned duplex_dram_clock_khz(const char *name);
+
 // The timing that the options of a back end ask for; DUPLEX_ERROR_ARGUMENT if there is none.
 int duplex_dram_timing_of(const struct duplex_backend_options *options, struct duplex_dram_timing *timing);
 

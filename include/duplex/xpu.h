@@ -128,8 +128,9 @@ struct duplex_xpu {
 // The built-in xPU: the host's processor does the works, one after the other in the order in which they come,
 // each on several threads; their time is that of a modelled H100-class processor (docs/xpu_time.md).
 struct duplex_xpu_options {
-  unsigned channels;  // of all stacks of the device, 1 to 256
-  unsigned threads;   // 0: one
+  unsigned channels;   // of all stacks of the device, 1 to 256
+  unsigned threads;    // 0: one
+  unsigned clock_khz;  // of the stacks (duplex_dram_clock_khz), with which the bandwidth goes; 0: 650 MHz
   // Tables of measured kernels that replace the model's roofline, or NULL.
   const char *gemm_table, *prefill_table, *elements_table;
 };

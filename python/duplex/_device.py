@@ -39,11 +39,12 @@ class Device:
     "acc", exact, or "f32", rounded; "gathered": h is gathered over the stacks instead; "auto": "acc" or "gathered", whichever the tables
     of time predict to be faster with `expected_pairs` of token and expert in a layer (0: one of each expert). `copies` of each
     expert with the policy "best": 1, 2, or 0: two where they are predicted to be faster and find room, with `moe_layers` layers (0: one) and
-    x and sums of `most_pairs` (0: `expected_pairs`). `xpu_times`: a file of measured products. The other options are those of each stack."""
+    x and sums of `most_pairs` (0: `expected_pairs`). `always_decide`: 1 if "best" decides about every layer, 0 if the xPU has those alone
+    that it is predicted to do sooner. `xpu_times`: a file of measured products. The other options are those of each stack."""
 
     def __init__(self, stacks=5, policy="best", partials="acc", backend="cmodel", channels=32, threads=0, strict=False, firmware="native",
                  firmware_elf=None, dram_preset=None, rank_switch=0, watchdog_clocks=0, trace_file=None, command_file=None, xpu_times=None,
-                 expected_pairs=0, copies=0, moe_layers=0, most_pairs=0):
+                 expected_pairs=0, copies=0, moe_layers=0, most_pairs=0, always_decide=0):
         self._handle, self._turns = None, Turns()
         backend = _arguments.text(backend, "backend", "the name of a back end")
         stack = _options.stack_options(channels, threads, strict, firmware, firmware_elf, dram_preset, rank_switch, watchdog_clocks,
@@ -53,7 +54,8 @@ class Device:
             policy=POLICIES.index(_arguments.choice(policy, "policy", POLICIES)),
             partials=PARTIALS.index(_arguments.choice(partials, "partials", PARTIALS)), xpu_times=_arguments.path(xpu_times, "xpu_times"),
             expected_pairs=_arguments.integer(expected_pairs, "expected_pairs"), copies=_arguments.integer(copies, "copies"),
-            moe_layers=_arguments.integer(moe_layers, "moe_layers"), most_pairs=_arguments.integer(most_pairs, "most_pairs"))
+            moe_layers=_arguments.integer(moe_layers, "moe_layers"), most_pairs=_arguments.integer(most_pairs, "most_pairs"),
+            always_decide=_arguments.integer(always_decide, "always_decide"))
         handle, text = ctypes.c_void_p(), ctypes.create_string_buffer(512)
         code = _lib.duplex_device_open(backend, ctypes.byref(options), ctypes.byref(handle), text, len(text))
         if code:

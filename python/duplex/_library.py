@@ -57,7 +57,8 @@ class KvOptions(ctypes.Structure):
 class DeviceOptions(ctypes.Structure):
     """struct duplex_device_options"""
     _fields_ = [("stacks", c_uint), ("stack", StackOptions), ("policy", c_int), ("partials", c_int), ("threads", c_uint), ("xpu", c_void_p),
-                ("xpu_times", c_char_p), ("expected_pairs", c_size_t), ("copies", c_uint), ("moe_layers", c_size_t), ("most_pairs", c_size_t)]
+                ("xpu_times", c_char_p), ("expected_pairs", c_size_t), ("copies", c_uint), ("moe_layers", c_size_t), ("most_pairs", c_size_t),
+                ("always_decide", c_uint)]
 
 
 class MoeShape(ctypes.Structure):

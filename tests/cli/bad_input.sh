@@ -298,6 +298,7 @@ refused "moe: an unknown policy" "--policy" moe "${layer[@]}" --policy fastest
 refused "moe: an unknown score" "--score" moe "${layer[@]}" --score max
 refused "moe: unknown partial sums" "--partials" moe "${layer[@]}" --partials f16
 refused "moe: three copies of each expert" "--copies" moe "${layer[@]}" --copies 3
+refused "moe: decide sometimes" "--decide" moe "${layer[@]}" --decide sometimes
 refused "moe: two copies with another policy" "--copies 2: expected --policy best" moe "${layer[@]}" --copies 2 --policy paper
 refused "moe: bundles" "--bundles: expected none" moe "${layer[@]}" --bundles 0
 refused "moe: a stripe set" "--stripe: expected none" moe "${layer[@]}" --stripe 0

@@ -46,12 +46,12 @@ with tempfile.TemporaryDirectory() as name:
 
     def layer(firmware):
         run("moe", *files, "--out", folder / "y.npy", "--stats", folder / "s.json", "--channels", 2, "--stacks", 2,
-            "--top-k", TOP_K, "--firmware", firmware)
+            "--top-k", TOP_K, "--decide", "always", "--firmware", firmware)
         return json.loads((folder / "s.json").read_text())
 
     def model(firmware):
         run("run", "--model", folder / "toy", "--prompt-ids", "3,5,7", "--max-new", 2, "--channels", 1, "--stacks", 1,
-            "--stats", folder / "s.json", "--firmware", firmware)
+            "--stats", folder / "s.json", "--decide", "always", "--firmware", firmware)
         return json.loads((folder / "s.json").read_text())
 
     stats, of_riscv = layer("native"), layer("riscv")

@@ -107,6 +107,13 @@ for input in /dev/zero folder; do
   check "info --model $input" refused_early "$input" "$duplex" info --model $input
   check "the judge's preset $input" refused_early "$input: " "$build/timing_judge" $input $input
 done
+mkfifo nobody # without a writer: nothing waits for one
+for files in "nobody mixtral" "gpu nobody" "gpu mixtral --constants nobody" "gpu mixtral --imbalance nobody"; do
+  # shellcheck disable=SC2086
+  set -- $files
+  check "serve, a FIFO in '$files'" refused 2 "nobody: is no regular file" timeout 20 "$duplex" serve --system "$1" --model "$2" --mode paper "${@:3}"
+done
+rm nobody
 long_measure=("$duplex" serve --system duplex --model mixtral --measure --times)
 check "serve --times none" refused 2 "none: No such file or directory, expected a folder" "${long_measure[@]}" none
 check "serve --times of a file" refused 2 "x.npy: Not a directory, expected a folder" "${long_measure[@]}" x.npy

@@ -9,6 +9,7 @@ import os
 import pathlib
 import pty
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,8 +71,8 @@ ACTIVATE, LOGIC_PIM_BIT, XPU_BIT, MAC = 0.909e-9, 1.81e-12, 3.48e-12, 0.46e-12
 
 def check_energy(folder):
     common = ["--prompt-ids", "3,5,7,11", "--max-new", 4, *SMALL, "--ignore-eos", "--stats"]
-    for name in ("llama", "mixtral"):
-        good("--model", name, *common, "e.json", folder=folder)
+    for name in ("llama", "mixtral", "granitemoe", "llama_group", "gpt_oss_window"):
+        good("--model", name, *common, "e.json", "--record-routing", "e.csv", folder=folder)
         s = json.loads((folder / "e.json").read_text())
         commands = s["dram_commands"]
         logic_pim = 8 * commands["act"] * ACTIVATE + 256 * 8 * (commands["rd"] + commands["wr"]) * LOGIC_PIM_BIT + s["logic_pim_macs"] * MAC
@@ -86,10 +87,38 @@ def check_energy(folder):
         experts = config.get("num_local_experts", 0)
         active = config.get("num_experts_per_tok", 1)
         ffn = 3 * active * hidden * config["intermediate_size"] + (experts + active if experts else 0) * hidden
-        least = layers * tokens * (2 * hidden * size * (heads + kv_heads) + ffn) + 4 * hidden * config["vocab_size"]
+        products = layers * tokens * (2 * hidden * size * (heads + kv_heads) + ffn) + 4 * hidden * config["vocab_size"]
         attention = layers * 2 * heads * size * 28
         found = s["logic_pim_macs"] + s["xpu_macs"]
-        expect(f"{name}: MACs {found} are those of the shapes, {least} and {attention} of attention", least + attention <= found <= least + 4 * attention)
+        expect(f"{name}: MACs {found} are those of the shapes, {products} and {attention} of attention", found == products + attention)
+        rows = len((folder / "e.csv").read_text().split()) - 1
+        expect(f"{name}: experts {s['experts']} in {s['moe_layers']} layers are those of the routing",
+               sum(s["experts"].values()) == rows and s["moe_layers"] == (4 * layers if experts else 0) and (name != "gpt_oss_window" or s["experts"]["xpu"] == rows > 0))
+
+
+def check_no_numbers(folder):
+    """A residual stream beyond binary32 leaves no number among the logits."""
+    config = json.loads((folder / "granitemoe" / "config.json").read_text())
+    shutil.copytree(folder / "granitemoe", folder / "huge")
+    (folder / "huge" / "config.json").write_text(json.dumps(config | {"residual_multiplier": 1e39}))
+    for more in ([], ["--temperature", 1]):
+        done = call("--model", "huge", "--prompt-ids", "3,5", "--max-new", 3, "--no-clocks", "--stats", "huge.json", *more, folder=folder)
+        expect(f"logits that are no numbers are told: {done.stdout.strip()} {done.stderr.strip()}",
+               done.returncode == 0 and done.stdout == "0,0,0\n" and len(done.stderr.splitlines()) == 1 and "3 of 3 new tokens" in done.stderr and
+               json.loads((folder / "huge.json").read_text())["tokens_from_nan"] == 3)
+
+
+def check_end_tokens(folder):
+    """Those of generation_config.json count, if it is there."""
+    usual = good("--model", "mixtral", "--prompt-ids", "3,5", "--max-new", 6, "--ignore-eos", "--no-clocks", folder=folder).strip().split(",")
+    shutil.copytree(folder / "mixtral", folder / "ends")
+    last = usual.index(usual[3]) + 1
+    (folder / "ends" / "generation_config.json").write_text(json.dumps({"eos_token_id": [159, int(usual[3])]}))
+    ended = good("--model", "ends", "--prompt-ids", "3,5", "--max-new", 6, "--no-clocks", folder=folder).strip().split(",")
+    expect(f"a token of generation_config.json ends a request: {ended} of {usual}", ended == usual[:last])
+    (folder / "ends" / "generation_config.json").write_text('{"eos_token_id": 1')
+    done = call("--model", "ends", "--prompt-ids", "3,5", "--no-clocks", folder=folder)
+    expect(f"a damaged one is named: {done.stderr.strip()}", done.returncode == 2 and "ends/generation_config.json: expected JSON" in done.stderr)
 
 
 def check_timeline(folder):
@@ -163,11 +192,19 @@ def check_sharing(folder):
             expect(f"{name}: shared prefixes leave all logits as they are", (folder / "n.npy").read_bytes() == (folder / "s.npy").read_bytes())
         alone, shared = (json.loads((folder / f"{of}.json").read_text()) for of in "ns")
         expect(f"{name}: without sharing nothing is saved {alone['prefix']}",
-               alone["prefix"] == {"count": 0, "tokens": 0, "prompt_tokens_saved": 0, "kv_bytes": alone["prefix"]["kv_bytes"], "kv_bytes_saved": 0})
+               {key: value for key, value in alone["prefix"].items() if value} == {"kv_bytes": alone["prefix"]["kv_bytes"]})
         prefix, saved = shared["prefix"], alone["prompt_tokens"] - shared["prompt_tokens"]
         expect(f"{name}: each prefix is prefilled once, and streamed less often {prefix}",
                prefix["count"] == 3 and prefix["tokens"] == 70 + 61 + 20 and prefix["kv_bytes_saved"] > 0 and
                saved == 3 * 70 + 61 + 20 == prefix["prompt_tokens_saved"])
+        # All begin in the first step: 4, 2 and 2 prompts. A prefix of a page takes as long as its steps did.
+        expect(f"{name}: time of what is not prefilled and streamed again",
+               prefix["prefill_seconds_saved_least"] == 0 < prefix["prefill_seconds_saved_most"] < 3 * shared["device_seconds"] and
+               numpy.isclose(prefix["stream_seconds_saved"], prefix["kv_bytes_saved"] / (4 * 128 * 650e6)))
+        good(*common, "s.npy", "--share-prefix", *SMALL, "--batch", 1, "--stats", "s.json", folder=folder)
+        prefix = json.loads((folder / "s.json").read_text())["prefix"]
+        expect(f"{name}: prompts one by one save all of it {prefix}",
+               numpy.isclose(prefix["prefill_seconds_saved_least"], prefix["prefill_seconds_saved_most"]) and prefix["prefill_seconds_saved_most"] > 0)
     (folder / "other.jsonl").write_text('{"prompt_ids": [1, 2, 3]}\n{"prompt_ids": [2, 2, 3]}\n')
     good("--model", "llama", "--requests", "other.jsonl", "--max-new", 2, "--share-prefix", *SMALL, "--stats", "o.json", folder=folder)
     expect("prompts without a common prefix run each by itself", json.loads((folder / "o.json").read_text())["prefix"]["tokens"] == 0)
@@ -246,7 +283,8 @@ BAD = [
     (["--model", "llama", "--prompt-ids", "1", "--split-ffn", "113"], "--split-ffn: 113 parts of a dense FFN: it has 112 inner columns"),
     (["--model", "llama_bias", "--prompt-ids", "1", "--split-ffn", "3"], "--split-ffn: 3 parts of a dense FFN: expected one without biases"),
     (["--model", "llama", "--prompt-ids", "1", "--split-ffn", "0"], "--split-ffn"),
-    (["--model", "llama", "--prompt-ids", "1", "--timeline", "t.json", "--no-clocks"], "--no-clocks"),
+    (["--model", "llama", "--prompt-ids", "1", "--timeline", "t.json", "--no-clocks"], "--timeline: expected without --no-clocks"),
+    (["--model", "llama", "--prompt-ids", "1", "--timeline-picture", "t.svg", "--no-clocks"], "--timeline-picture: expected without --no-clocks"),
     (["--model", "llama", "--prompt-ids", "1", "--timeline", "t.svg"], "json"),
     *[(["--model", "llama", "--prompt-ids", "1", "--check-invariance", *option], f"{option[0]} has no effect on --check-invariance")
       for option in (["--batch", "2"], ["--prefill-chunk", "2"], ["--no-clocks"], ["--logits", "x.npy"], ["--record-routing", "x.csv"],
@@ -295,6 +333,8 @@ def main():
             subprocess.run([toy, folder / model, model, "bf16", "1"], check=True)
         check_requests(folder, check_outputs(folder))
         check_energy(folder)
+        check_no_numbers(folder)
+        check_end_tokens(folder)
         check_timeline(folder)
         check_summary(folder)
         check_split(folder)

@@ -42,7 +42,7 @@ def write(folder, engines, first_us, token_us, slower=1.0, latency_ns=20000):
                                                                       "max_num_batched_tokens": 4096, "seed": 1}}))
     (folder / "system.json").write_text(json.dumps({"memory_gb": 10, "link_gb_s": 16, "link_latency_ns": latency_ns}))
     table(folder, "dense.csv", ("layer", "tokens", "time_us"), ("embedding", 1, 5), ("embedding", 4096, 5),
-          ("layernorm", 1, 1), ("layernorm", 4096, 1), ("qkv_proj", 1, 8), ("qkv_proj", 4096, 8))
+          ("layernorm", 1, 1), ("layernorm", 4096, 1), ("final_layernorm", 1, 0), ("qkv_proj", 1, 8), ("qkv_proj", 4096, 8))
     table(folder, "per_sequence.csv", ("layer", "sequences", "time_us"), ("lm_head", 1, 7))
     table(folder, "attention.csv", ("prefill_chunk", "kv_prefill", "n_decode", "kv_decode", "time_us"),
           (16, 0, 0, 0, 20), (4096, 0, 0, 0, 20), (0, 0, 1, 16, 30), (0, 0, 1, 4096, 30), (16, 16, 1, 16, 99))
@@ -103,6 +103,7 @@ def check_wrong(folder):
     refused(folder, "a token before it was asked for", "requests.jsonl",
             '{"input_toks": 1, "output_toks": 1, "queued_ts": 5, "first_token_ts": 4, "last_token_ts": 6}\n', "jsonl:1: expected queued_ts")
     refused(folder, "a request without its times", "requests.jsonl", '{"input_toks": 1, "output_toks": 1, "queued_ts": 5}\n', "first_token_ts")
+    refused(folder, "a misspelt layer", "dense.csv", "layer,tokens,time_us\nembedding,1,5\nlayer_norm,1,1\nfinal_layernorm,1,1\n", "expected rows of layernorm")
     refused(folder, "other columns", "dense.csv", "layer,time_us\nqkv,1\n", "dense.csv:1")
     refused(folder, "a time that is none", "attention.csv", "prefill_chunk,kv_prefill,n_decode,kv_decode,time_us\n1,0,0,0,x\n", "attention.csv:2")
     refused(folder, "a negative time", "per_sequence.csv", "layer,sequences,time_us\nlm_head,1,-2\n", "per_sequence.csv:2")

@@ -171,8 +171,9 @@ static bool measure(struct stage *s, bool appends, size_t prefill, const char *w
 
 static uint64_t prefill_clocks(const struct setting *setting, size_t positions) {
   const struct xpu_time_model model = xpu_time_h100(setting->stacks * setting->channels);
-  return xpu_time_clocks(xpu_time_prefill(&model, Q_HEADS, HEADS, D, 0, (unsigned)positions)) +
-         xpu_time_clocks(model.launch);
+  return xpu_time_clocks(xpu_time_prefill(&model, Q_HEADS, HEADS, D, 0, (unsigned)positions),
+                         DUPLEX_CLOCK_KHZ) +
+         xpu_time_clocks(model.launch, DUPLEX_CLOCK_KHZ);
 }
 
 // The most positions whose prefill takes no longer than so many clocks.

@@ -72,7 +72,8 @@ static bool run(const struct layer *layer, const char *backend, struct duplex_ra
                                                 .stack = {.backend = {.channels = layer->channels}},
                                                 .partials = layer->partials,
                                                 .threads = 2,
-                                                .copies = layer->copies};
+                                                .copies = layer->copies,
+                                                .always_decide = 1};
   const size_t matrix = layer->shape.experts * layer->shape.inner * layer->shape.hidden;
   const struct duplex_moe_weights weights = {
       .router = values(random, layer->shape.experts * layer->shape.hidden),

@@ -31,8 +31,12 @@ static struct moe_case make_case(void) {
 }
 
 static struct duplex_device *open_device(enum duplex_policy policy, unsigned copies) {
-  const struct duplex_device_options options = {
-      .stacks = 1, .stack = {.backend = {.channels = 2}}, .policy = policy, .threads = 1, .copies = copies};
+  const struct duplex_device_options options = {.stacks = 1,
+                                                .stack = {.backend = {.channels = 2}},
+                                                .policy = policy,
+                                                .threads = 1,
+                                                .copies = copies,
+                                                .always_decide = 1};
   struct duplex_device *device;
   char text[256];
   if (duplex_device_open("cmodel", &options, &device, text, sizeof text)) fail_msg("%s", text);

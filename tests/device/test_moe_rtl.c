@@ -31,7 +31,8 @@ static void check_layer(uint64_t number) {
       .policy = number % 4 ? DUPLEX_POLICY_BEST : DUPLEX_POLICY_PAPER,
       .partials = number % 2 ? DUPLEX_PARTIALS_ACC : DUPLEX_PARTIALS_GATHERED,
       .threads = 2,
-      .copies = number % 4 ? 1 + (number % 4 < 3) : 0};
+      .copies = number % 4 ? 1 + (number % 4 < 3) : 0,
+      .always_decide = number % 5 > 0};
   const unsigned bundle = (unsigned)(number - 1) % DUPLEX_BUNDLES;  // of the xPU's copy
   struct duplex_moe_stats rtl;
   struct duplex_moe_stats model;

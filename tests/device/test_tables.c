@@ -172,7 +172,8 @@ static void test_copies(void **state) {
 }
 
 // Times of the xPU from a file: hand-worked, 8 tokens or fewer take (3 us - 1 us + 2 us - 1 us) * 160 on one
-// channel. The decision heeds them, and a table that was measured without them is refused.
+// channel, with any DRAM preset. The decision heeds them, and a table that was measured without them is
+// refused.
 static void test_xpu_times(void **state) {
   char kernels[] = P_tmpdir "/duplex_kernels_XXXXXX";
   const int descriptor = mkstemp(kernels);
@@ -195,6 +196,13 @@ static void test_xpu_times(void **state) {
   stats = run(device);
   assert_int_equal(stats.xpu_estimate[0] + stats.xpu_estimate[1], 480 * 650);
   assert_true(stats.predicted >= 480 * 650);
+  duplex_device_close(device);
+  other.stack.backend.dram_preset =
+      "hbm3_6400";  // faster clocks: as many seconds of the xPU are more of them
+  device = open_device(&other);
+  stats = run(device);
+  assert_int_equal(stats.xpu_estimate[0] + stats.xpu_estimate[1], 480 * 800);
+  assert_true(stats.predicted >= 480 * 800);
   duplex_device_close(device);
   assert_int_equal(unlink(kernels), 0);
 }

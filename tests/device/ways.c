@@ -80,7 +80,8 @@ int main(int argc, char **argv) {
   const char *wanted = argc > 1 ? argv[1] : "all";
   const struct duplex_device_options options = {
       .stacks = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 5,
-      .stack = {.backend = {.channels = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 32}}};
+      .stack = {.backend = {.channels = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 32}},
+      .always_decide = 1};
   char text[256] = "";
   bool good = true;
   for (unsigned i = 0; i < sizeof models / sizeof *models && good; i++) {

@@ -54,12 +54,16 @@ static void fuzz_safetensors(const uint8_t *data, size_t size) {
 static void fuzz_config(const uint8_t *data, size_t size) {
   struct model_config config;
   struct model_error error = {{0}};
-  const int status = model_config_read((const char *)data, size, "file", &config, &error);
+  int status = model_config_read((const char *)data, size, "file", &config, &error);
   if (status) {
     check_error(status, &error);
+    config = (struct model_config){0};
   } else {
     check_config(&config);
   }
+  status = model_config_read_generation((const char *)data, size, "file", &config, &error);
+  REQUIRE(config.end_token_count <= MODEL_END_TOKENS);
+  if (status) check_error(status, &error);
 }
 
 // Texts whose tokens have to be there, and give UTF-8 again.
@@ -79,6 +83,11 @@ static void use_tokenizer(const struct model_tokenizer *tokenizer) {
       REQUIRE(model_utf8_is_valid((struct model_text){text, length}));
       free(text);
     }
+    char *end;
+    size_t rest;
+    REQUIRE(model_tokenizer_end(tokenizer, &stream, &end, &rest, &error) == DUPLEX_OK);
+    REQUIRE(model_utf8_is_valid((struct model_text){end, rest}));
+    free(end);
     model_tokens_free(&tokens);
   }
 }

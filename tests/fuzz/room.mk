@@ -14,8 +14,8 @@ FUZZ_SRC_model := tests/fuzz/model_fuzz.c $(FUZZ_MODEL_FILES:%=model/%.c) cmodel
   cmodel/activation/activation_table.c cmodel/activation/builtin_tables.c
 FUZZ_HEADERS_model := $(wildcard model/*.h)
 FUZZ_LIBS_model := -ljansson -lpcre2-8 -lutf8proc
-FUZZ_SRC_serving := tests/fuzz/serving_fuzz.c $(patsubst %,serving/%.c,config_file covered hugging_face imbalance_file kernels machine model \
-  profile table_text trace_file) cli/sweep_plan.c \
+FUZZ_SRC_serving := tests/fuzz/serving_fuzz.c $(patsubst %,serving/%.c,config_file covered hugging_face imbalance_file kernels machine model model_shapes \
+  profile regular_file table_text trace_file) cli/sweep_plan.c \
   $(BUILD)/obj/serving/builtin_configs.c cmodel/hbm/hbm.c cmodel/hbm/judge_text.c cmodel/hbm/timing_judge.c cmodel/common/text_file.c \
   xpu/kernel_table.c xpu/kernel_file.c model/config.c model/config_classes.c model/config_json.c model/error.c model/json.c cmodel/numerics/formats.c \
   cmodel/activation/activation_table.c cmodel/activation/builtin_tables.c

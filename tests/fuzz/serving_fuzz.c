@@ -139,7 +139,8 @@ static void fuzz_routing(void) {
 
 static const char *const table_names[TABLES] = {"dense.csv", "per_sequence.csv", "attention.csv", "moe.csv"};
 static const char *const table_texts[TABLES] = {
-    "layer,tokens,time_us\nqkv,1,2\n", "layer,sequences,time_us\nlm_head,1,2\n",
+    "layer,tokens,time_us\nqkv,1,2\nembedding,1,2\nlayernorm,1,2\nfinal_layernorm,1,2\n",
+    "layer,sequences,time_us\nlm_head,1,2\n",
     "prefill_chunk,kv_prefill,n_decode,kv_decode,time_us\n1,0,0,0,2\n0,0,1,1,2\n",
     "tokens,activated_experts,time_us\n1,1,2\n"};
 static char folders[TABLES][24];

@@ -39,9 +39,9 @@ static inline void folder_write(const struct folder *folder, const char *name, c
 
 // The names of all files that tests write.
 static inline void folder_remove(const struct folder *folder) {
-  static const char *const names[] = {"config.json",   "model.safetensors", "model.safetensors.index.json",
-                                      "a.safetensors", "b.safetensors",     "tokenizer.json",
-                                      "model.gguf"};
+  static const char *const names[] = {
+      "config.json",    "model.safetensors", "model.safetensors.index.json", "a.safetensors", "b.safetensors",
+      "tokenizer.json", "model.gguf",        "generation_config.json"};
   char path[160];
   for (size_t i = 0; i < LENGTH(names); i++) {
     snprintf(path, sizeof path, "%s/%s", folder->path, names[i]);

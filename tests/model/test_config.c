@@ -37,7 +37,9 @@ static void test_llama(void **state) {
               "\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"
               "\"original_max_position_embeddings\":64},\"attention_bias\":true,\"tie_word_embeddings\":true,"
               "\"eos_token_id\":[2,7],\"bos_token_id\":null,\"mlp_bias\":false,\"pretraining_tp\":1,"
-              "\"transformers.js_config\":{\"a\":1}}");
+              "\"transformers.js_config\":{\"a\":1},\"auto_map\":{\"AutoConfig\":\"a.B\"},"
+              "\"unsloth_version\":\"2025.1\",\"_name_or_path\":\"a/b\",\"quantization_config\":null,"
+              "\"is_causal\":true,\"partial_rotary_factor\":null,\"head_dim\":null}");
   assert_int_equal(config.architecture, MODEL_LLAMA);
   assert_int_equal(config.rope.type, MODEL_ROPE_LLAMA3);
   assert_true(config.rope.theta == 500000 && config.rope.factor == 8 && config.rope.high_freq_factor == 4 &&
@@ -52,10 +54,10 @@ static void test_llama(void **state) {
   model_config_free(&config);
   // The other dialect, and what the class takes where the file is silent.
   assert_good(OF("LlamaForCausalLM") ",\"dtype\":\"float16\",\"rope_parameters\":{\"rope_type\":\"linear\","
-              "\"rope_theta\":7,\"factor\":2},\"rope_theta\":5}");
+              "\"rope_theta\":7,\"factor\":2},\"rope_theta\":7.0}");
   assert_true(config.rope.type == MODEL_ROPE_LINEAR && config.rope.theta == 7 && config.rope.factor == 2);
   assert_int_equal(config.begin_token, 1);
-  assert_int_equal(config.end_tokens[0], 2);
+  assert_int_equal(config.end_token_count, 0);
   model_config_free(&config);
 }
 
@@ -73,6 +75,11 @@ static void test_yarn(void **state) {
   assert_good(OF("LlamaForCausalLM") ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":null,"
               "\"original_max_position_embeddings\":64}}");
   assert_true(config.rope.factor == 4 && config.rope.truncate);
+  model_config_free(&config);
+  // null switches off, and is as good as no number.
+  assert_good(OF("LlamaForCausalLM") ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":2,\"truncate\":null,"
+              "\"beta_fast\":null,\"beta_slow\":null,\"mscale\":null,\"attention_factor\":null}}");
+  assert_true(!config.rope.truncate && config.rope.beta_fast == 32 && config.rope.beta_slow == 1);
   model_config_free(&config);
 }
 
@@ -94,8 +101,7 @@ static void test_sparse(void **state) {
   model_config_free(&config);
   assert_good(OF("OlmoeForCausalLM") ",\"num_experts\":4,\"num_experts_per_tok\":2,\"clip_qkv\":8}");
   assert_true(config.qkv_limit == 8);
-  assert_true(config.qk_norm == MODEL_QK_NORM_WHOLE && !config.renormalise && config.layer[0].sparse &&
-              config.end_tokens[0] == 50279);
+  assert_true(config.qk_norm == MODEL_QK_NORM_WHOLE && !config.renormalise && config.layer[0].sparse);
   model_config_free(&config);
   assert_good(OF("GraniteMoeForCausalLM") ",\"num_local_experts\":4,\"num_experts_per_tok\":2,"
               "\"embedding_multiplier\":12,\"attention_multiplier\":0.015625,\"residual_multiplier\":0.22,"
@@ -134,14 +140,14 @@ static void test_deepseek(void **state) {
   assert_true(config.groups == 8 && config.groups_taken == 4 && config.weights_scale == 2.5 &&
               config.renormalise);
   assert_true(config.extra_layers == 1 && !config.layer[2].sparse && config.layer[3].sparse);
-  assert_true(config.begin_token == 0 && config.end_tokens[0] == 1 && config.score == XPU_SCORE_SIGMOID);
+  assert_true(config.begin_token == 0 && config.score == XPU_SCORE_SIGMOID);
   model_config_free(&config);
   assert_good(DEEPSEEK
               ",\"q_lora_rank\":null,\"num_nextn_predict_layers\":0,\"first_k_dense_replace\":0,"
               "\"n_shared_experts\":2,\"moe_intermediate_size\":48,\"head_dim\":64,\"qk_head_dim\":192,"
-              "\"rope_interleave\":false,\"ep_size\":1,\"moe_layer_freq\":1}");
+              "\"rope_interleave\":null,\"norm_topk_prob\":null,\"ep_size\":1,\"moe_layer_freq\":1}");
   assert_true(!config.q_rank && !config.extra_layers && config.layer[0].sparse && config.shared_inner == 96);
-  assert_true(!config.rope_pairs);
+  assert_true(!config.rope_pairs && !config.renormalise);
   model_config_free(&config);
 }
 
@@ -183,6 +189,39 @@ static void test_nested(void **state) {
                  "vocab_size differs from text_config.vocab_size");
 }
 
+// The end tokens of generation_config.json take the place of those of config.json; a fault leaves an error.
+static void test_generation(void **state) {
+  static const struct {
+    const char *text;
+    unsigned count;
+  } good[] = {{"{\"eos_token_id\":[7,8,9],\"temperature\":0.5}", 3},
+              {"{\"eos_token_id\":5,\"bos_token_id\":3}", 1},
+              {"{\"eos_token_id\":null}", 0},
+              {"{\"max_length\":4}", 0}};
+  static const struct {
+    const char *text, *what;
+  } bad[] = {{"", "generation_config.json: expected JSON"},
+             {"[1]", "generation_config.json: expected a JSON object"},
+             {"{\"eos_token_id\":\"x\"}", "generation_config.json: eos_token_id is wrong"},
+             {"{\"eos_token_id\":[1,-2]}", "generation_config.json: eos_token_id is wrong"}};
+  (void)state;
+  assert_good(OF("LlamaForCausalLM") ",\"eos_token_id\":[2,3,4,6]}");
+  for (size_t i = 0; i < LENGTH(good); i++) {
+    assert_int_equal(model_config_read_generation(good[i].text, strlen(good[i].text),
+                                                  "generation_config.json", &config, &error),
+                     DUPLEX_OK);
+    assert_int_equal(config.end_token_count, good[i].count);
+    if (good[i].count) assert_int_equal(config.end_tokens[0], good[i].count == 3 ? 7 : 5);
+  }
+  for (size_t i = 0; i < LENGTH(bad); i++) {
+    assert_int_equal(model_config_read_generation(bad[i].text, strlen(bad[i].text), "generation_config.json",
+                                                  &config, &error),
+                     DUPLEX_ERROR_FORMAT);
+    assert_int_equal(strncmp(error.text, bad[i].what, strlen(bad[i].what)), 0);
+  }
+  model_config_free(&config);
+}
+
 static void test_refused(void **state) {
   (void)state;
 #define LLAMA OF("LlamaForCausalLM")
@@ -193,6 +232,8 @@ static void test_refused(void **state) {
   } cases[] = {
       {"", "expected JSON: line"},
       {"[]", "expected a JSON object"},
+      {"{\"model_type\":\"a\\u0000b\"}",
+       "expected JSON: line 1, column 24: a character of value 0 in a text"},
       {"{\"a\":1,\"a\":2}", "duplicate"},
       {"{}", "model_type: '' is not there"},
       {OF("DeepseekV2ForCausalLM") "}", "architectures: 'DeepseekV2ForCausalLM' is not there"},
@@ -211,6 +252,18 @@ static void test_refused(void **state) {
       {DEEPSEEK ",\"n_shared_experts\":99999999}", "n_shared_experts is wrong: expected an integer from 1"},
       {DEEPSEEK ",\"kv_lora_rank\":0}", "kv_lora_rank is wrong: expected an integer from 1"},
       {DEEPSEEK ",\"quantization_config\":{\"quant_method\":\"fp8\"}}", "quantization_config is not known"},
+      {DEEPSEEK ",\"n_group\":null}", "n_group is null: expected a value, or no key"},
+      {DEEPSEEK ",\"n_shared_experts\":null}", "n_shared_experts is null: expected a value"},
+      {DEEPSEEK ",\"first_k_dense_replace\":null}", "first_k_dense_replace is null: expected a value"},
+      {DEEPSEEK ",\"routed_scaling_factor\":null}", "routed_scaling_factor is null: expected a value"},
+      {GPT_OSS ",\"head_dim\":null}", "head_dim is null: expected a value"},
+      {LLAMA ",\"rms_norm_eps\":null}", "rms_norm_eps is null: expected a value"},
+      {LLAMA ",\"rope_theta\":5,\"rope_parameters\":{\"rope_theta\":7}}",
+       "rope.rope_theta differs from rope_theta"},
+      {LLAMA ",\"is_causal\":false}", "is_causal is not known: it may change what is computed"},
+      {LLAMA ",\"is_causal\":null}", "is_causal is not known"},
+      {MOE ",\"is_causal\":0}", "is_causal is not known"},
+      {GPT_OSS ",\"is_causal\":\"\"}", "is_causal is not known"},
       {LLAMA ",\"kv_lora_rank\":16}", "kv_lora_rank is not known"},
       {GPT_OSS ",\"hidden_act\":\"gelu\"}", "hidden_act is wrong: expected silu"},
       {LLAMA ",\"model_type\":\"mistral\"}", "model_type: 'mistral' differs from architectures"},
@@ -281,9 +334,9 @@ static void test_refused(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_llama),   cmocka_unit_test(test_yarn),
-                                     cmocka_unit_test(test_sparse),  cmocka_unit_test(test_windows),
-                                     cmocka_unit_test(test_gpt_oss), cmocka_unit_test(test_deepseek),
-                                     cmocka_unit_test(test_nested),  cmocka_unit_test(test_refused)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_llama),   cmocka_unit_test(test_yarn),    cmocka_unit_test(test_sparse),
+      cmocka_unit_test(test_windows), cmocka_unit_test(test_gpt_oss), cmocka_unit_test(test_deepseek),
+      cmocka_unit_test(test_nested),  cmocka_unit_test(test_refused), cmocka_unit_test(test_generation)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -382,6 +382,8 @@ static void test_config(void **state) {
                {"llama.rope.scaling.type", 1, "rope.scaling.type: expected a text"},
                {"llama.vocab_size", 0, "vocab_size: expected one integer from 1 to 16777216"},
                {"llama.vocab_size", 7, "token_embd.weight': expected the shape [7, 16]"},
+               {"split.count", 2, "split.count: expected one file of all tensors"},
+               {"general.type", 0, "general.type: expected model"},
                {"llama.expert_count", 2, "num_experts_per_tok"}};
   struct folder folder;
   char path[160];
@@ -391,7 +393,10 @@ static void test_config(void **state) {
     struct gguf g = {0};
     struct model *model;
     add_values(&g, "llama");
-    add_u32(&g, cases[i].key, cases[i].value);
+    if (strcmp(cases[i].key, "general.type") == 0)
+      put_string(&g.values, cases[i].key, "adapter"), g.value_count++;
+    else
+      add_u32(&g, cases[i].key, cases[i].value);
     if (i == 1) add_u32(&g, "llama.attention.value_length", 7), add_u32(&g, "llama.rope.dimension_count", 8);
     add_tensors(&g, false);
     struct model_bytes file = file_of(&g);

@@ -37,7 +37,7 @@ struct case_of {
 
 static const struct network_options usual = {
     .backend = "cmodel",
-    .device = {.stacks = 1, .stack = {.backend = {.channels = 2}}, .threads = 2},
+    .device = {.stacks = 1, .stack = {.backend = {.channels = 2}}, .threads = 2, .always_decide = 1},
     .decode_positions = 4 * TOKENS_MOST,
     .prefill_positions = 4 * TOKENS_MOST,
     .sequences = 4};

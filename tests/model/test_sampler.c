@@ -43,6 +43,17 @@ static void test_greedy(void **state) {
   assert_int_equal(choose(logits, &greedy, 0, 0), 8);
 }
 
+// Without a number among the logits it is the first token, drawn or not.
+static void test_no_numbers(void **state) {
+  (void)state;
+  float logits[VOCABULARY];
+  for (unsigned i = 0; i < VOCABULARY; i++) logits[i] = i % 2 ? NAN : -NAN;
+  const struct sampler_options options[] = {
+      {.top_p = 1}, {.temperature = 1, .top_p = 1}, {.temperature = 2, .top_p = 0.5F, .top_k = 3}};
+  for (unsigned i = 0; i < sizeof options / sizeof *options; i++)
+    assert_int_equal(choose(logits, &options[i], 1, 2), 0);
+}
+
 // Shares of the tokens that the options leave, by their definition in binary64.
 static void shares_of(const float *logits, const struct sampler_options *options, double *shares) {
   unsigned rank[VOCABULARY];
@@ -118,6 +129,7 @@ int main(void) {
   printf("seed %llu\n", (unsigned long long)environment_seed());
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_greedy),
+      cmocka_unit_test(test_no_numbers),
       cmocka_unit_test(test_draws),
       cmocka_unit_test(test_what_counts),
   };

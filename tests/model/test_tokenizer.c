@@ -24,7 +24,8 @@ static void check(const struct model_tokenizer *tokenizer, const char *text, boo
   struct model_tokens tokens = {0};
   struct model_stream stream = {0};
   struct model_bytes all = {0};
-  char end[4];
+  char *end;
+  size_t size;
   assert_int_equal(model_tokenizer_encode(tokenizer, text, strlen(text), whole, &tokens, &error), 0);
   for (size_t i = 0; i < tokens.count; i++) {
     char *part;
@@ -38,7 +39,9 @@ static void check(const struct model_tokenizer *tokenizer, const char *text, boo
     free(part);
   }
   assert_int_equal(expected[tokens.count], -1);
-  put(&all, end, model_stream_end(&stream, end));
+  assert_int_equal(model_tokenizer_end(tokenizer, &stream, &end, &size, &error), 0);
+  put(&all, end, size);
+  free(end);
   put(&all, "", 1);
   assert_string_equal(all.data, back);
   model_bytes_free(&all);
@@ -102,32 +105,38 @@ static void test_byte_level(void **state) {
   model_tokenizer_close(t);
 }
 
+// Tokens one by one, and the text of each; then that of the end.
+struct streamed {
+  int tokens[6];
+  const char *parts[6], *end;
+};
+
+static void check_stream(const struct model_tokenizer *t, const struct streamed *expected) {
+  struct model_stream stream = {0};
+  char *part;
+  size_t length;
+  for (unsigned j = 0; expected->tokens[j] >= 0; j++) {
+    assert_int_equal(
+        model_tokenizer_decode(t, &stream, (uint32_t)expected->tokens[j], false, &part, &length, &error), 0);
+    assert_string_equal(part, expected->parts[j]);
+    free(part);
+  }
+  assert_int_equal(model_tokenizer_end(t, &stream, &part, &length, &error), 0);
+  assert_string_equal(part, expected->end);
+  free(part);
+}
+
 // Half characters wait for their end, and become U+FFFD if it does not come.
 static void test_stream(void **state) {
   (void)state;
-  static const struct {
-    int tokens[6];
-    const char *parts[6], *end;
-  } cases[] = {{{4, 5, -1}, {"", "\xc3\xa9"}, ""},
-               {{4, 0, -1}, {"", MODEL_REPLACEMENT "a"}, ""},
-               {{4, -1}, {""}, MODEL_REPLACEMENT},
-               {{5, 4, 4, 5, -1}, {MODEL_REPLACEMENT, "", MODEL_REPLACEMENT, "\xc3\xa9"}, ""},
-               {{4, 20, 5, -1}, {"", "", "\xc3\xa9"}, ""}};
+  static const struct streamed cases[] = {
+      {{4, 5, -1}, {"", "\xc3\xa9"}, ""},
+      {{4, 0, -1}, {"", MODEL_REPLACEMENT "a"}, ""},
+      {{4, -1}, {""}, MODEL_REPLACEMENT},
+      {{5, 4, 4, 5, -1}, {MODEL_REPLACEMENT, "", MODEL_REPLACEMENT, "\xc3\xa9"}, ""},
+      {{4, 20, 5, -1}, {"", "", "\xc3\xa9"}, ""}};
   struct model_tokenizer *t = open_text(BYTE_LEVEL("", PLAIN));
-  for (size_t i = 0; i < LENGTH(cases); i++) {
-    struct model_stream stream = {0};
-    char *part;
-    size_t length;
-    for (unsigned j = 0; cases[i].tokens[j] >= 0; j++) {
-      assert_int_equal(
-          model_tokenizer_decode(t, &stream, (uint32_t)cases[i].tokens[j], false, &part, &length, &error), 0);
-      assert_string_equal(part, cases[i].parts[j]);
-      free(part);
-    }
-    char end[4];
-    model_stream_end(&stream, end);
-    assert_string_equal(end, cases[i].end);
-  }
+  for (size_t i = 0; i < LENGTH(cases); i++) check_stream(t, &cases[i]);
   struct model_stream stream = {0};
   char *part;
   size_t length;
@@ -138,14 +147,16 @@ static void test_stream(void **state) {
 }
 
 #define MARK "\xe2\x96\x81"
-#define PIECES(steps)                                                                                       \
+#define PIECES(steps) PIECES_WITH("", steps)
+#define PIECES_WITH(more, steps)                                                                            \
   "{" steps                                                                                                 \
   "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":"         \
   "\"" MARK                                                                                                 \
   "\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\","             \
   "\"content\":\" \",\"start\":1,\"stop\":0}]},\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,"         \
   "\"fuse_unk\":true,\"unk_token\":\"<unk>\",\"vocab\":{\"<unk>\":0,\"a\":1,\"b\":2,\"" MARK "\":3,\"" MARK \
-  "a\":4,\"" MARK "ab\":5,\"<0xC3>\":6,\"<0xA9>\":7,\"ab\":8},\"merges\":[\"" MARK " a\",\"" MARK "a b\"]}}"
+  "a\":4,\"" MARK "ab\":5,\"<0xC3>\":6,\"<0xA9>\":7,\"ab\":8" more "},\"merges\":[\"" MARK " a\",\"" MARK   \
+  "a b\"]}}"
 #define METASPACE(scheme, split) \
   "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"prepend_scheme\":\"" scheme "\",\"split\":" split "},"
 
@@ -166,6 +177,27 @@ static void test_pieces(void **state) {
   }
   struct model_tokenizer *t = open_text(PIECES(METASPACE("never", "false")));
   check(t, "ab a", false, TOKENS(1, 2, 4), "ab a");
+  model_tokenizer_close(t);
+}
+
+// Bytes that follow each other are UTF-8 together, or each of them is U+FFFD, as by the package tokenizers:
+// their text waits for the token behind them.
+static void test_byte_runs(void **state) {
+  (void)state;
+#define BAD MODEL_REPLACEMENT
+  static const struct streamed cases[] = {{{6, 7, 2, -1},
+                                           {"", "",
+                                            "\xc3\xa9"
+                                            "b"},
+                                           ""},
+                                          {{2, 6, 7, -1}, {"b", "", ""}, "\xc3\xa9"},
+                                          {{6, 9, 1, -1}, {"", "", BAD BAD "a"}, ""},
+                                          {{7, 9, 6, 7, -1}, {"", "", "", ""}, BAD BAD BAD BAD},
+                                          {{9, 2, 7, 1, -1}, {"", "Ab", "", BAD "a"}, ""},
+                                          {{10, 9, -1}, {"", ""}, "A"},
+                                          {{3, 6, -1}, {"", ""}, BAD}};
+  struct model_tokenizer *t = open_text(PIECES_WITH(",\"<0x41>\":9,\"<0x20>\":10", ""));
+  for (size_t i = 0; i < LENGTH(cases); i++) check_stream(t, &cases[i]);
   model_tokenizer_close(t);
 }
 
@@ -291,6 +323,10 @@ static void test_gguf_pieces(void **state) {
   struct model_tokenizer *t = open_gguf(&values, 4, NULL);
   // The better score goes first: a blank and a before a and b.
   check(t, "abab\xc3\xa9", false, TOKENS(5, 2, 4, 6, 7), "abab\xc3\xa9");
+  // A blank more than the text begins with, as llama.cpp and SentencePiece have it.
+  check(t, " ab", false, TOKENS(3, 5, 2), " ab");
+  check(t, "  ab", false, TOKENS(3, 3, 5, 2), "  ab");
+  check(t, MARK "b", false, TOKENS(3, 3, 2), " b");
   model_tokenizer_close(t);
   open_gguf(&values, 1, "tokenizer.ggml.tokens: expected a list of texts");
   open_gguf(&values, 2, "tokenizer.ggml.scores: expected a number for each token");
@@ -396,6 +432,6 @@ int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_byte_level), cmocka_unit_test(test_stream),
                                      cmocka_unit_test(test_pieces),     cmocka_unit_test(test_merges),
                                      cmocka_unit_test(test_gguf),       cmocka_unit_test(test_gguf_pieces),
-                                     cmocka_unit_test(test_refused)};
+                                     cmocka_unit_test(test_byte_runs),  cmocka_unit_test(test_refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,7 +69,7 @@ static const struct toy toys[] = {
      .more = "\"attention_bias\": true, \"mlp_bias\": true, \"rope_theta\": 10000.0, \"rope_scaling\": "
              "{\"type\": \"linear\", "
              "\"factor\": 4.0}"},
-    {"llama_group", "LlamaForCausalLM", "llama", 80, 2, 40, 2, 16, 80, 0, 0, 160, NO_EXPERTS,
+    {"llama_group", "LlamaForCausalLM", "llama", 68, 2, 34, 2, 16, 80, 0, 0, 160, NO_EXPERTS,
      .more = "\"head_dim\": 16, \"rope_theta\": 10000.0"},
     {"llama_wide", "LlamaForCausalLM", "llama", 16, 1, 1, 1, 258, 16, 0, 0, 20,
      NO_EXPERTS,  // of no golden logits
@@ -339,7 +339,9 @@ static int write_config(const char *folder, const struct toy *toy, enum toy_type
   fprintf(file, "\"num_key_value_heads\": %u, \"intermediate_size\": %u, \"vocab_size\": %u,\n",
           toy->kv_heads, toy->inner + (!toy->experts || (is_sparse(toy, 0) && is_sparse(toy, 1)) ? 0 : 16),
           toy->vocabulary);
-  fprintf(file, "\"hidden_act\": \"silu\", \"rms_norm_eps\": 1e-05, \"max_position_embeddings\": 512,\n");
+  // The norms of latent attention have an epsilon of their own, which has to show.
+  fprintf(file, "\"hidden_act\": \"silu\", \"rms_norm_eps\": %s, \"max_position_embeddings\": 512,\n",
+          toy->form == DEEPSEEK_EXPERTS ? "0.01" : "1e-05");
   fprintf(file, "\"tie_word_embeddings\": %s, \"torch_dtype\": \"%s\",\n", toy->tied ? "true" : "false",
           types[type]);
   fprintf(file, "\"bos_token_id\": 1, \"eos_token_id\": 2,\n%s\n}\n", toy->more);

@@ -89,6 +89,23 @@ def differences(program, folder, tokenizer, texts, whole):
             yield f"{text!r}: {got} {bytes.fromhex(lines[2 * i + 1])!r}, expected {expected} {back!r}"
 
 
+def decoded_differences(program, folder, tokenizer, lists):
+    """Of random tokens, bytes that are no UTF-8 among them."""
+    records = b"".join(struct.pack(f"<I{len(tokens)}I", 4 * len(tokens), *tokens) for tokens in lists)
+    run = subprocess.run([program, folder, "--decode"], input=records, capture_output=True, check=True)
+    lines = run.stdout.decode().split("\n")
+    for i, tokens in enumerate(lists):
+        got, expected = bytes.fromhex(lines[2 * i + 1]).decode(), tokenizer.decode(tokens, skip_special_tokens=False)
+        if got != expected:
+            yield f"{tokens}: {got!r}, expected {expected!r}"
+
+
+def random_lists(draw, tokenizer):
+    """Half of them mostly of the tokens with low numbers, among which are those of bytes."""
+    size = tokenizer.get_vocab_size()
+    return [[draw.randrange(min(size, 260 if i % 2 else size)) for _ in range(draw.randint(1, 12))] for i in range(300)]
+
+
 def main():
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     draw = random.Random(seed)
@@ -99,7 +116,9 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             tokenizer.save(folder + "/tokenizer.json")
             found = [text for whole in (False, True) for text in differences(sys.argv[1] + "/tests/model/tokens", folder, tokenizer, texts, whole)]
-        print(f"{name}: {len(found)} of {2 * len(texts)} texts differ", *found[:3], sep="\n  ")
+            lists = random_lists(draw, tokenizer)
+            found += decoded_differences(sys.argv[1] + "/tests/model/tokens", folder, tokenizer, lists)
+        print(f"{name}: {len(found)} of {2 * len(texts)} texts and {len(lists)} lists of tokens differ", *found[:3], sep="\n  ")
         failed += len(found)
     sys.exit(failed != 0)
 

@@ -50,6 +50,12 @@ static void refuse(const char *system, const char *model, const char *constants,
   "{\"model_type\": \"mixtral\", \"num_hidden_layers\": 2, \"vocab_size\": 100,\n\"hidden_size\": " #hidden \
   ", \"intermediate_size\": 64, \"max_position_embeddings\": 64,\n\"num_local_experts\": " experts          \
   ",\n\"num_experts_per_tok\": " #chosen ", \"num_attention_heads\": 8"
+#define SHAPES(class, more)                                                                    \
+  "{\"architectures\": [\"" class                                                              \
+      "ForCausalLM\"], \"num_hidden_layers\": 4, \"hidden_size\": 64, "                        \
+      "\"intermediate_size\": 96, \"moe_intermediate_size\": 32, \"num_attention_heads\": 4, " \
+      "\"num_experts_per_tok\": 2, \"vocab_size\": 100, " more "}"
+
 static const struct wrong models[] = {
     {"", ":1:", "expected JSON"},
     {"[1]", ":1:", "object"},
@@ -85,21 +91,23 @@ static const struct wrong models[] = {
     {MIXTRAL(64, "8", 2) ",\n\"quantization_config\": {\n\"quant_method\": \"fp8\"}}",
      ":5:", "quantization_config is not known"},
     {MIXTRAL(64, "8", 2) ",\n\"num_key_value_heads\": \"4\"}", ":5:", "num_key_value_heads is wrong"},
-    {"{\"architectures\": [\"DeepseekV3ForCausalLM\"], \"model_type\": \"deepseek_v3\", "
-     "\"num_hidden_layers\": 4,"
-     "\"hidden_size\": 64, \"vocab_size\": 100, \"intermediate_size\": 96, \"moe_intermediate_size\": 32,"
-     "\"num_attention_heads\": 4, \"num_key_value_heads\": 4, \"max_position_embeddings\": 4096,"
-     "\"n_routed_experts\": 8, \"num_experts_per_tok\": 2, \"n_shared_experts\": 1, "
-     "\"first_k_dense_replace\": 1,"
-     "\"n_group\": 2, \"topk_group\": 1, \"routed_scaling_factor\": 2.5, \"norm_topk_prob\": true,"
-     "\"scoring_func\": \"sigmoid\", \"topk_method\": \"noaux_tc\", \"q_lora_rank\": 48,\n\"kv_lora_rank\": "
-     "32,"
-     "\"qk_nope_head_dim\": 16, \"qk_rope_head_dim\": 16, \"v_head_dim\": 16}",
-     ":2:", "kv_lora_rank is 32"},
-    {"{\n\"architectures\": [\"DeepseekV2ForCausalLM\"],\n\"num_hidden_layers\": 61}",
-     ":2:", "'DeepseekV2ForCausalLM' is not there"},
-    {"{\n\"num_hidden_layers\": 24, \"hidden_size\": 64,\n\"model_type\": \"qwen2_moe\"}",
-     ":3:", "'qwen2_moe' is not there"},
+    {"{\n\"architectures\": [\"DeepseekV4ForCausalLM\"],\n\"num_hidden_layers\": 61}",
+     ":2:", "'DeepseekV4ForCausalLM' is not there, expected one of MixtralForCausalLM, "},
+    {"{\n\"num_hidden_layers\": 24, \"hidden_size\": 64,\n\"model_type\": \"qwen9_moe\"}",
+     ":3:", "DeepseekV3ForCausalLM, Qwen2MoeForCausalLM"},
+    {SHAPES("DeepseekV3", "\"n_routed_experts\": 8,\n\"first_k_dense_replace\": 4"), ":1: kv_lora_rank",
+     "is missing"},
+    {SHAPES("Deepseek", "\"n_routed_experts\": 8,\n\"first_k_dense_replace\": 4"),
+     ":2: first_k_dense_replace", "is 4, expected fewer than all layers, 4"},
+    {SHAPES("Deepseek", "\"n_shared_experts\": 1"), ":1: n_routed_experts", "is missing"},
+    {SHAPES("Qwen2Moe", "\"num_experts\": 8,\n\"shared_expert_intermediate_size\": 48"),
+     ":2:", "expected a multiple of moe_intermediate_size, 32"},
+    {SHAPES("Qwen2Moe",
+            "\"num_experts\": 8, \"shared_expert_intermediate_size\": 64,\n\"mlp_only_layers\": [0]"),
+     ":2: mlp_only_layers", "expected none"},
+    {SHAPES("Qwen2Moe",
+            "\"num_experts\": 8, \"shared_expert_intermediate_size\": 64,\n\"quantization_config\": {}"),
+     ":2: quantization_config", "expected quant_method fp8"},
     {"{\"model_type\": \"gpt_oss\", \"num_hidden_layers\": 4, \"hidden_size\": 64, \"vocab_size\": 100,\n"
      "\"intermediate_size\": 64, \"num_attention_heads\": 4, \"num_key_value_heads\": 4, \"head_dim\": 16,\n"
      "\"max_position_embeddings\": 4096, \"num_local_experts\": 8, \"num_experts_per_tok\": 2,\n"
@@ -133,6 +141,8 @@ static const struct wrong systems[] = {
     {"{\"beside\": \"none\",\n\"xpu\": {\"mac_pj\": 1,\n\"peak\": 2}}", ":3:", "xpu.peak is unknown"},
     {"{\"beside\": \"none\",\n\"xpu\": {\n\"mac_pj\": -1}}", ":3:", "xpu.mac_pj"},
     {"{\"beside\": \"none\",\n\"xpu\": 3}", ":2:", "expected {"},
+    {"{\"beside\": \"logic_pim\",\n\"authors\": {\"colour\": 1}}", ":2:", "authors.colour is unknown"},
+    {"{\"beside\": \"logic_pim\",\n\"authors\": {\"co_processing\": 1}}", ":2:", "true or false"},
     {"{\"beside\": \"none\",\n\"times_devices\": 0}", ":2:", "from 1"},
     {"{\"beside\": \"none\",\n\"comment\": 1, \"co_processing\": 1}", ":2:", "true or false"},
     {"{\"beside\": \"logic_pim\",\n\"devices\": 3}", ":2:", "divisor or a multiple"},
@@ -144,6 +154,15 @@ static const struct wrong systems[] = {
     {"{\"beside\": \"none\",\n\"times_devices\": 3}", ":2: devices with experts is 12", "divisor"},
 };
 
+// Constants of mode paper beside keys of the others.
+#define OTHER_MODES(full, authors)                                                                   \
+  "{\"links\": {\"node_gb_s\": 450, \"between_gb_s\": 400}, \"memory\": {\"gib\": 80},\n"            \
+  "\"xpu\": " RATES ", \"logic_pim\": " RATES ", \"bank_pim\": " RATES ", \"bankgroup_pim\": " RATES \
+  ",\n"                                                                                              \
+  "\"paper\": {\"xpu_compute_share\": 1, \"xpu_bandwidth_share\": 1, \"pim_compute_share\": 1, "     \
+  "\"pim_bandwidth_share\": 1, \"node_latency_us\": 1, \"between_latency_us\": 1},\n"                \
+  "\"full\": {" full "},\n\"authors\": {" authors "}}"
+
 static const struct wrong constants[] = {
     {"{\"memory\": {\"gib\": 80}}", ":1:", "links is missing"},
     {"{\"memory\": {\"gib\": 0}, \"links\": 3}", ":1:", "links"},
@@ -153,6 +172,9 @@ static const struct wrong constants[] = {
      "\"pim_compute_share\": 1, \"pim_bandwidth_share\": 1, \"node_latency_us\": 1, \"between_latency_us\": "
      "1}}",
      ":2: ", "GB are left"},
+    {OTHER_MODES("\"colour\": 5", ""), ":4:", "full.colour is unknown"},
+    {OTHER_MODES("", "\"xpu_bandwidth_share\": 5"), ":5:", "authors.xpu_bandwidth_share"},
+    {OTHER_MODES("", "\"launch_us\": 1"), ":5:", "authors.launch_us is unknown"},
 };
 #define REFUSE_ALL(list, system, model, constants, mode)       \
   for (unsigned i = 0; i < sizeof(list) / sizeof *(list); i++) \
@@ -254,9 +276,74 @@ static void test_nulls(void **state) {
   assert_int_equal(model_moe_layers(&m), 3);
 }
 
+// Published configurations have the published numbers of parameters.
+static void test_published(void **state) {
+  static const struct {
+    const char *text;
+    double parameters;  // in 10^9
+    unsigned bits, kv_bytes;
+  } models[] = {
+      {"{\"architectures\": [\"DeepseekForCausalLM\"], \"first_k_dense_replace\": 1, \"hidden_size\": 2048, "
+       "\"intermediate_size\": 10944, \"moe_intermediate_size\": 1408, \"moe_layer_freq\": 1, "
+       "\"n_routed_experts\": 64, \"n_shared_experts\": 2, \"num_attention_heads\": 16, "
+       "\"num_experts_per_tok\": 6, \"num_hidden_layers\": 28, \"num_key_value_heads\": 16, "
+       "\"vocab_size\": 102400}",
+       16.4, 16, 2 * 2 * 16 * 128 * 28},
+      {"{\"architectures\": [\"DeepseekV2ForCausalLM\"], \"first_k_dense_replace\": 1, \"hidden_size\": "
+       "2048, "
+       "\"intermediate_size\": 10944, \"kv_lora_rank\": 512, \"moe_intermediate_size\": 1408, "
+       "\"moe_layer_freq\": 1, \"n_routed_experts\": 64, \"n_shared_experts\": 2, \"num_attention_heads\": "
+       "16, "
+       "\"num_experts_per_tok\": 6, \"num_hidden_layers\": 27, \"num_key_value_heads\": 16, \"q_lora_rank\": "
+       "null, "
+       "\"qk_nope_head_dim\": 128, \"qk_rope_head_dim\": 64, \"v_head_dim\": 128, \"vocab_size\": 102400}",
+       15.7, 16, 2 * 16 * 320 * 27},
+      {"{\"architectures\": [\"DeepseekV2ForCausalLM\"], \"first_k_dense_replace\": 1, \"hidden_size\": "
+       "5120, "
+       "\"intermediate_size\": 12288, \"kv_lora_rank\": 512, \"moe_intermediate_size\": 1536, "
+       "\"moe_layer_freq\": 1, \"n_routed_experts\": 160, \"n_shared_experts\": 2, "
+       "\"num_attention_heads\": 128, \"num_experts_per_tok\": 6, \"num_hidden_layers\": 60, "
+       "\"num_key_value_heads\": 128, \"q_lora_rank\": 1536, \"qk_nope_head_dim\": 128, "
+       "\"qk_rope_head_dim\": 64, "
+       "\"v_head_dim\": 128, \"vocab_size\": 102400}",
+       236, 16, 2 * 128 * 320 * 60},
+      {"{\"architectures\": [\"DeepseekV3ForCausalLM\"], \"first_k_dense_replace\": 3, \"hidden_size\": "
+       "7168, "
+       "\"intermediate_size\": 18432, \"kv_lora_rank\": 512, \"moe_intermediate_size\": 2048, "
+       "\"moe_layer_freq\": 1, \"n_routed_experts\": 256, \"n_shared_experts\": 1, "
+       "\"num_attention_heads\": 128, \"num_experts_per_tok\": 8, \"num_hidden_layers\": 61, "
+       "\"num_key_value_heads\": 128, \"q_lora_rank\": 1536, \"qk_nope_head_dim\": 128, "
+       "\"qk_rope_head_dim\": 64, "
+       "\"quantization_config\": {\"quant_method\": \"fp8\", \"weight_block_size\": [128, 128]}, "
+       "\"v_head_dim\": 128, \"vocab_size\": 129280}",
+       671, 8, 2 * 128 * 320 * 61},
+      {"{\"model_type\": \"qwen2_moe\", \"decoder_sparse_step\": 1, \"hidden_size\": 2048, "
+       "\"intermediate_size\": 5632, \"moe_intermediate_size\": 1408, \"num_attention_heads\": 16, "
+       "\"num_experts\": 60, \"num_experts_per_tok\": 4, \"num_hidden_layers\": 24, "
+       "\"num_key_value_heads\": 16, \"shared_expert_intermediate_size\": 5632, \"use_sliding_window\": "
+       "false, "
+       "\"vocab_size\": 151936}",
+       14.3, 16, 2 * 2 * 16 * 128 * 24},
+  };
+  (void)state;
+  for (unsigned i = 0; i < sizeof models / sizeof *models; i++) {
+    struct serving_model m;
+    char error[1024] = "";
+    write_text(path, models[i].text);
+    if (serving_model_read(&m, path, error, sizeof error)) fail_msg("%s", error);
+    const double all =
+        model_other_weights(&m) + model_moe_layers(&m) * (double)m.experts * model_expert_weights(&m);
+    if (all < 0.996e9 * models[i].parameters || all > 1.004e9 * models[i].parameters)
+      fail_msg("model %u has %.4g parameters, expected %.4g", i, all, 1e9 * models[i].parameters);
+    assert_int_equal(m.weight_bits, models[i].bits);
+    assert_int_equal(model_kv_bytes(&m), models[i].kv_bytes);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_wrong_files), cmocka_unit_test(test_mutations),
-                                     cmocka_unit_test(test_hugging_face), cmocka_unit_test(test_nulls)};
+                                     cmocka_unit_test(test_hugging_face), cmocka_unit_test(test_nulls),
+                                     cmocka_unit_test(test_published)};
   if (!make_file(path)) return 1;
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);
   remove(path);

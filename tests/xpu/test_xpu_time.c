@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 // CMocka needs the four above first.
 #include <cmocka.h>
 
@@ -61,12 +62,24 @@ static void test_groups(void **state) {
 
 static void test_clocks(void **state) {
   (void)state;
-  assert_int_equal(xpu_time_clocks(0), 0);
-  assert_int_equal(xpu_time_clocks(1), 1);
-  assert_int_equal(xpu_time_clocks(20000), 13);
-  assert_int_equal(xpu_time_clocks(20001), 14);
-  assert_int_equal(xpu_time_clocks(UINT64_C(1000000000000)), 650000000);
-  assert_int_equal(xpu_time_clocks(UINT64_MAX), UINT64_C(11990383647911209));
+  assert_int_equal(xpu_time_clocks(0, 650000), 0);
+  assert_int_equal(xpu_time_clocks(1, 650000), 1);
+  assert_int_equal(xpu_time_clocks(20000, 650000), 13);
+  assert_int_equal(xpu_time_clocks(20001, 650000), 14);
+  assert_int_equal(xpu_time_clocks(UINT64_C(1000000000000), 650000), 650000000);
+  assert_int_equal(xpu_time_clocks(UINT64_MAX, 650000), UINT64_C(11990383647911209));
+  assert_int_equal(xpu_time_clocks(1250, 800000), 1);
+  assert_int_equal(xpu_time_clocks(1251, 800000), 2);
+}
+
+// Faster stacks: another bandwidth, the same arithmetic.
+static void test_clock(void **state) {
+  (void)state;
+  struct xpu_time_model m = xpu_time_h100(WHOLE);
+  xpu_time_set_clock(&m, 800000);
+  assert_int_equal(m.bytes, UINT64_C(4125538461539));
+  assert_int_equal(xpu_time_gemm(&m, 4096, H, F, 4), 511778896);
+  assert_int_equal(xpu_time_elements(&m, 1000000), 245835);
 }
 
 // Measured times hold the launch, which is taken off, and are those of 160 channels.
@@ -76,8 +89,10 @@ static void test_tables(void **state) {
                               {.shape = {F, H, 1, 1}, .length = 16, .picoseconds = 43000000}};
   struct xpu_kernel prefill[] = {{.shape = {32, 8, 128, 1}, .length = 1000, .picoseconds = 51000000}};
   struct xpu_kernel elements[] = {{.shape = {1, 1, 1, 1}, .length = 1000, .picoseconds = 400000}};
-  const struct xpu_kernel_table tables[] = {
-      {XPU_KERNEL_GEMM, gemm, 2}, {XPU_KERNEL_PREFILL, prefill, 1}, {XPU_KERNEL_ELEMENTS, elements, 1}};
+  struct xpu_kernel_table tables[] = {{.kind = XPU_KERNEL_GEMM, .kernels = gemm, .count = 2},
+                                      {.kind = XPU_KERNEL_PREFILL, .kernels = prefill, .count = 1},
+                                      {.kind = XPU_KERNEL_ELEMENTS, .kernels = elements, .count = 1}};
+  for (unsigned i = 0; i < 3; i++) assert_int_equal(xpu_kernel_table_index(&tables[i]), DUPLEX_OK);
   struct xpu_time_model m = xpu_time_h100(WHOLE / 2);
   m.gemm_table = &tables[0], m.prefill_table = &tables[1], m.elements_table = &tables[2];
   assert_int_equal(xpu_time_gemm(&m, 8, H, F, 2), 80000000);
@@ -89,6 +104,7 @@ static void test_tables(void **state) {
   assert_int_equal(xpu_time_prefill(&m, 32, 8, 128, 900, 100), 18991009);
   assert_int_equal(xpu_time_elements(&m, 1000), 0);  // less than a launch
   assert_int_equal(xpu_time_elements(&m, 10000), 6000000);
+  for (unsigned i = 0; i < 3; i++) free(tables[i].shapes);
 }
 
 static int time_of(const struct duplex_xpu_work *work, uint64_t *ps) {
@@ -143,7 +159,7 @@ static void test_largest(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_roofline), cmocka_unit_test(test_scaling),
                                      cmocka_unit_test(test_groups),   cmocka_unit_test(test_clocks),
-                                     cmocka_unit_test(test_tables),   cmocka_unit_test(test_works),
-                                     cmocka_unit_test(test_largest)};
+                                     cmocka_unit_test(test_clock),    cmocka_unit_test(test_tables),
+                                     cmocka_unit_test(test_works),    cmocka_unit_test(test_largest)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

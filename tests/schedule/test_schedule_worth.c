@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether a decision pays, by hand; and what the xPU alone does, of every layout.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+// clang-format off: after what it needs
+#include <cmocka.h>
+// clang-format on
+
+#include "schedule/schedule.h"
+
+enum { EXPERTS = 4, LAUNCH = 650, DECISION = 1650 };
+
+static uint32_t pairs_of(const uint16_t *counts, unsigned experts) {
+  uint32_t pairs = 0;
+  for (unsigned e = 0; e < experts; e++) pairs += counts[e];
+  return pairs;
+}
+
+// The xPU takes 100 clocks a pair, both sides 60 and 2,000 besides: `best` gains 40 a pair from 51 on.
+static uint64_t by_pairs(void *context, enum schedule_policy policy, uint16_t *counts) {
+  const uint32_t pairs = pairs_of(counts, EXPERTS);
+  for (unsigned e = 1; e < EXPERTS; e++) assert_in_range(counts[0] - counts[e], 0, 1);
+  ++*(unsigned *)context;
+  return policy == SCHEDULE_BEST ? 2000 + 60 * pairs : 100 * pairs;
+}
+
+// The decision costs 1,000 clocks more than the launch that hides behind it, which takes 75 pairs. That of 72
+// to 79 pairs is weighed at 76.
+static void test_threshold(void **state) {
+  (void)state;
+  struct schedule_worth worth;
+  unsigned asked = 0;
+  schedule_weigh(EXPERTS, LAUNCH, by_pairs, &asked, &worth);
+  assert_int_equal(asked, 2 * worth.last);
+  assert_int_equal(schedule_worthwhile(&worth, 0, DECISION), SCHEDULE_ALONE);
+  assert_int_equal(schedule_worthwhile(&worth, 1, DECISION), SCHEDULE_ALONE);
+  assert_int_equal(schedule_worthwhile(&worth, 71, DECISION), SCHEDULE_ALONE);
+  assert_int_equal(schedule_worthwhile(&worth, 72, DECISION), SCHEDULE_BEST);
+  assert_int_equal(schedule_worthwhile(&worth, 79, DECISION), SCHEDULE_BEST);
+  assert_int_equal(schedule_worthwhile(&worth, 79, DECISION + 40), SCHEDULE_ALONE);  // not what it gains
+  assert_int_equal(schedule_worthwhile(&worth, 79, DECISION + 39), SCHEDULE_BEST);
+  assert_int_equal(schedule_worthwhile(&worth, 80, DECISION + 40), SCHEDULE_BEST);
+  // A decision shorter than the launch costs nothing.
+  assert_int_equal(schedule_worthwhile(&worth, 47, 0), SCHEDULE_ALONE);
+  assert_int_equal(schedule_worthwhile(&worth, 52, 0), SCHEDULE_BEST);
+  assert_int_equal(schedule_worthwhile(&worth, 52, LAUNCH), SCHEDULE_BEST);
+}
+
+// Every number of pairs is in a step whose middle is within a sixteenth of it, and more than the last step
+// has are in that one.
+static void test_steps(void **state) {
+  (void)state;
+  struct schedule_worth worth;
+  unsigned asked = 0;
+  schedule_weigh(EXPERTS, 0, by_pairs, &asked, &worth);
+  const uint32_t most = EXPERTS * SCHEDULE_GROUPS * 8;
+  for (uint32_t pairs = 64; pairs <= most; pairs++) {
+    const uint64_t gain = 40 * (uint64_t)pairs - 2000;
+    const uint64_t error = 40 * (uint64_t)pairs / 16 + 40;
+    assert_int_equal(schedule_worthwhile(&worth, pairs, gain - (gain < error ? gain : error)), SCHEDULE_BEST);
+    assert_int_equal(schedule_worthwhile(&worth, pairs, gain + error), SCHEDULE_ALONE);
+  }
+  assert_int_equal(schedule_worthwhile(&worth, UINT32_MAX, worth.gain[worth.last] - 1), SCHEDULE_BEST);
+  assert_int_equal(schedule_worthwhile(&worth, UINT32_MAX, worth.gain[worth.last]), SCHEDULE_ALONE);
+  schedule_weigh(SCHEDULE_EXPERTS, 0, by_pairs, &asked, &worth);
+  assert_int_equal(worth.last, SCHEDULE_STEPS - 1);
+}
+
+// All cuts are 0 and the xPU has one phase, with whole experts or with its copies: Logic-PIM keeps the
+// bundles of its own then.
+static void check_alone(struct schedule_shape shape, enum schedule_layout layout) {
+  struct schedule_placement placement;
+  struct schedule_times times;
+  struct schedule_work work;
+  struct schedule_decision decision = {.cut = {{1, 1}, {1, 1}}};
+  struct schedule_phase phases[2];
+  uint16_t counts[SCHEDULE_EXPERTS] = {9, 0, 600};
+  assert_true(schedule_place(&shape, &placement));
+  assert_int_equal(placement.layout, layout);
+  schedule_formula(&shape, &placement, &times);
+  schedule_decide(SCHEDULE_ALONE, &times, counts, &work, &decision);
+  const bool copied = layout == SCHEDULE_REPLICATED;
+  uint32_t expected = 0;
+  for (unsigned e = 0; e < shape.experts; e++) {
+    const uint32_t groups = schedule_groups(counts[e]);
+    expected += copied ? SCHEDULE_TIME(&times, groups, xpu[0][0]) : SCHEDULE_TIME(&times, groups, whole);
+    assert_int_equal(decision.cut[0][e] + decision.cut[1][e], 0);
+  }
+  assert_int_equal(decision.total, expected);
+  assert_int_equal(decision.owned[0], copied ? SCHEDULE_COPIED_BUNDLES : SCHEDULE_ALL_BUNDLES);
+  assert_int_equal(decision.owned[1], 0);
+  schedule_phases(&times, SCHEDULE_EXACT, counts, &decision, phases);
+  assert_int_equal(phases[!copied].xpu, (uint64_t)expected * times.clocks_per_unit);
+  assert_false(schedule_phase_works(&phases[copied]));
+  assert_int_equal(phases[0].jobs + phases[0].groups + phases[0].sums, 0);
+}
+
+static void test_alone(void **state) {
+  (void)state;
+  check_alone((struct schedule_shape){4096, 14336, 8, 5, 32, 1, 0, 0}, SCHEDULE_HALVED);
+  check_alone((struct schedule_shape){4096, 14336, 8, 5, 32, 1, 0, 1}, SCHEDULE_REPLICATED);
+  check_alone((struct schedule_shape){4096, 14336, 64, 5, 32, 1, 0, 0}, SCHEDULE_SPLIT);
+  check_alone((struct schedule_shape){2048, 768, 16, 5, 32, 1, 0, 0}, SCHEDULE_ALTERNATE);
+  check_alone((struct schedule_shape){2048, 64, 1, 5, 32, 1, 0, 0}, SCHEDULE_STRIPED);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_threshold), cmocka_unit_test(test_steps),
+                                     cmocka_unit_test(test_alone)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
