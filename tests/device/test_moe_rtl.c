@@ -33,7 +33,8 @@ static void check_layer(uint64_t number) {
       .threads = 2,
       .copies = number % 4 ? 1 + (number % 4 < 3) : 0,
       .always_decide = number % 5 > 0};
-  const unsigned bundle = (unsigned)(number - 1) % DUPLEX_BUNDLES;  // of the xPU's copy
+  const unsigned of_rank = (unsigned)(number / 4 % 2);
+  const unsigned bundle = number % 2 ? 3 - of_rank : of_rank;  // of the xPU's copy
   struct duplex_moe_stats rtl;
   struct duplex_moe_stats model;
   run_in_bundle(&c, "rtl", &options, bundle, y, &rtl);
