@@ -3,36 +3,29 @@
 #include "duplex/arithmetic.h"
 #include "schedule/policies.h"
 
-// Every expert on one side, one after another, from four bundles.
-static void one_side(const struct schedule_times *times, const uint16_t *counts, bool pim,
+// Every expert on one side, one after another: from four bundles, or from the xPU's copies if it is ALONE
+// with these.
+static void one_side(enum schedule_policy policy, const struct schedule_times *times, const uint16_t *counts,
                      struct schedule_decision *decision) {
+  const bool pim = policy == SCHEDULE_PIM;
+  const bool copied = policy == SCHEDULE_ALONE && times->placement.layout == SCHEDULE_REPLICATED;
   uint32_t sum = 0;
   for (uint32_t e = 0; e < times->shape.experts; e++) {
     const uint32_t groups = schedule_groups(counts[e]);
-    sum += pim ? SCHEDULE_TIME(times, groups, striped[SCHEDULE_BUNDLES - 1])
-               : SCHEDULE_TIME(times, groups, whole);
+    if (pim) {
+      sum += SCHEDULE_TIME(times, groups, striped[SCHEDULE_BUNDLES - 1]);
+    } else {
+      sum += copied ? SCHEDULE_TIME(times, groups, xpu[0][0]) : SCHEDULE_TIME(times, groups, whole);
+    }
     decision->cut[0][e] = pim && groups;
+    decision->cut[1][e] = 0;
   }
-  decision->owned[0] = SCHEDULE_ALL_BUNDLES;
+  decision->owned[0] = copied ? SCHEDULE_COPIED_BUNDLES : SCHEDULE_ALL_BUNDLES;
   if (pim) {
     decision->pim[0] = sum;
   } else {
-    decision->xpu[0] = sum;
+    decision->xpu[copied] = sum;
   }
-}
-
-// All on the xPU, which reads all bundles where the pieces for `best` lie, or that of its copies.
-static void alone(const struct schedule_times *times, const uint16_t *counts,
-                  struct schedule_decision *decision) {
-  const bool copied = times->placement.layout == SCHEDULE_REPLICATED;
-  one_side(times, counts, false, decision);
-  for (uint32_t e = 0; e < times->shape.experts; e++) {
-    decision->cut[1][e] = 0;
-    if (copied) decision->xpu[1] += SCHEDULE_TIME(times, schedule_groups(counts[e]), xpu[0][0]);
-  }
-  if (!copied) return;
-  decision->owned[0] = SCHEDULE_COPIED_BUNDLES;
-  decision->xpu[0] = 0;
 }
 
 void schedule_decide(enum schedule_policy policy, const struct schedule_times *times, const uint16_t *counts,
@@ -42,10 +35,9 @@ void schedule_decide(enum schedule_policy policy, const struct schedule_times *t
   decision->pim[0] = decision->pim[1] = decision->xpu[0] = decision->xpu[1] = 0;
   switch (policy) {
     case SCHEDULE_XPU:
-      one_side(times, counts, false, decision);
-      break;
     case SCHEDULE_PIM:
-      one_side(times, counts, true, decision);
+    case SCHEDULE_ALONE:
+      one_side(policy, times, counts, decision);
       break;
     case SCHEDULE_PAPER:
       schedule_paper(times, counts, decision);
@@ -55,9 +47,6 @@ void schedule_decide(enum schedule_policy policy, const struct schedule_times *t
       break;
     case SCHEDULE_TURNS:
       schedule_turns(times, counts, decision);
-      break;
-    case SCHEDULE_ALONE:
-      alone(times, counts, decision);
       break;
     default:
       schedule_best(times, counts, work, decision);
