@@ -61,7 +61,8 @@ static int run_way(struct check *check, const struct invariance_way *way) {
   return EXIT_GOOD;
 }
 
-// So many requests at once; those that are missing are companions.
+// So many requests at once; those that are missing are companions. Each layer is decided, also where the xPU
+// alone would be faster: both sides are to have their share of small models too.
 static struct invariance_way batch_of(const struct check *check, const char *name, size_t batch,
                                       size_t chunk) {
   const size_t companions = batch > check->requests->count ? batch - check->requests->count : 0;
@@ -71,6 +72,7 @@ static struct invariance_way batch_of(const struct check *check, const char *nam
                                .chunk = chunk,
                                .companions = companions,
                                .ignore_end_tokens = check->wanted->ignore_end_tokens};
+  way.network.device.always_decide = 1;
   way.network.sequences = batch;
   way.network.decode_positions = way.network.prefill_positions = batch * check->requests->longest;
   return way;
@@ -97,7 +99,7 @@ static int check_batches(struct check *check) {
   return status;
 }
 
-// The policies, of which `best` alone has two copies of each expert.
+// The policies, of which `best` alone has two copies of each expert, and may ask whether a decision pays.
 static int check_policies(struct check *check) {
   static const char *const names[] = {"policy best", "policy paper", "policy pim", "policy xpu"};
   int status = EXIT_GOOD;
@@ -105,6 +107,7 @@ static int check_policies(struct check *check) {
     struct invariance_way way = batch_of(check, names[i], 4, 0);
     way.network.device.policy = (enum duplex_policy)i;
     way.network.device.copies = 0;
+    if (i == DUPLEX_POLICY_BEST) way.network.device.always_decide = check->network->device.always_decide;
     status = run_way(check, &way);
   }
   return status;
