@@ -57,9 +57,9 @@ static struct duplex_moe *load(struct duplex_device *device, const struct bench 
                                              .up = draw(&random, matrix, 0.02),
                                              .down = draw(&random, matrix, 0.02)};
   struct duplex_moe *moe;
-  const double begin = seconds();
+  const double begin = seconds(CLOCK_MONOTONIC);
   if (duplex_device_load_moe(device, &shape, &weights, duplex_activation_builtin("silu"), &moe)) fail(device);
-  *taken = seconds() - begin;
+  *taken = seconds(CLOCK_MONOTONIC) - begin;
   free((void *)weights.router);
   free((void *)weights.gate);
   free((void *)weights.up);
