@@ -66,26 +66,44 @@ static int measure_job(const struct probe *probe, struct piece_times *times) {
   return error;
 }
 
-// The reads behind a cut, from a few experts to many: where all banks are refreshed does not count then. Of
-// cut 0 what reads take besides.
+// Reads that begin at some place between two refreshes: those that meet one at once wait for it.
+static int read_at(const struct probe *probe, unsigned place, unsigned experts, unsigned cut, bool taken,
+                   uint64_t *clocks) {
+  const int error = probe_idle(probe, place, PLACES);
+  return error ? error : probe_read(probe, experts, cut, taken, clocks);
+}
+
+// What the reads of so many whole experts take besides what these add, in the mean of several places.
+static int measure_first_reads(const struct probe *probe, unsigned experts, bool taken,
+                               struct piece_times *times) {
+  uint64_t sum = 0;
+  int error = DUPLEX_OK;
+  for (unsigned place = 0; place < PLACES && !error; place++) {
+    uint64_t clocks = 0;
+    error = read_at(probe, place, experts, 0, taken, &clocks);
+    sum += clocks;
+  }
+  times->first_reads[taken] = measure_first(sum / PLACES, experts * times->reads[0]);
+  return error;
+}
+
+// The reads behind a cut, from a few experts to many at the same place: where all banks are refreshed does
+// not count then. Of cut 0 what reads take besides.
 static int measure_reads(const struct probe *probe, unsigned cut, bool costs, struct piece_times *times) {
   uint64_t few = 0;
   uint64_t many = 0;
-  uint64_t taken = 0;
-  int error = probe_read(probe, 1, cut, false, &few);
+  int error = read_at(probe, 0, 1, cut, false, &few);
   const bool is_long = EXPERTS_LEAST * few >= CLOCKS_WANTED || probe->experts < 2 * EXPERTS_LEAST;
   const unsigned least = is_long ? 1 : EXPERTS_LEAST;
   const unsigned all = (unsigned)duplex_smaller(is_long ? EXPERTS_LEAST : 2 * EXPERTS_LEAST, probe->experts);
   const unsigned more = all - least;
-  if (!error && !is_long) error = probe_read(probe, least, cut, false, &few);
-  if (!error) error = probe_read(probe, least + more, cut, false, &many);
+  if (!error && !is_long) error = read_at(probe, 0, least, cut, false, &few);
+  if (!error) error = read_at(probe, 0, least + more, cut, false, &many);
   const uint64_t add = measure_added(few, many, more);
   times->reads[cut] = duplex_larger(add, cut + 1 < probe->piece.parts ? times->reads[cut + 1] : 0);
   if (error || cut || !costs) return error;
-  error = probe_read(probe, least, cut, true, &taken);
-  times->first_reads[0] = measure_first(few, least * add);
-  times->first_reads[1] = measure_first(taken, least * add);
-  return error;
+  error = measure_first_reads(probe, least, false, times);
+  return error ? error : measure_first_reads(probe, least, true, times);
 }
 
 // What there is no room to measure, by the formulas of the placement. A job that large takes little besides

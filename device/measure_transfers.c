@@ -7,6 +7,11 @@
 
 enum { EXPERTS = 8 };  // from one to so many, if they fit
 
+// What a first expert takes, and what another one adds.
+struct added {
+  struct probe_transfers one, more;
+};
+
 // One expert, twice: a refresh that one transfer waits for is not what the first expert takes.
 static int measure_one(const struct probe *probe, uint32_t tokens, enum duplex_format format,
                        struct probe_transfers *one) {
@@ -18,25 +23,45 @@ static int measure_one(const struct probe *probe, uint32_t tokens, enum duplex_f
   return error;
 }
 
-// A group with so many tokens.
-static int measure_group(const struct probe *probe, uint32_t tokens, enum schedule_format format,
-                         struct schedule_costs *costs) {
+// Experts with so many tokens each. The hand-overs of `more` are those of all.
+static int measure_experts(const struct probe *probe, uint32_t tokens, enum schedule_format format,
+                           struct added *added) {
   static const enum duplex_format formats[] = {
       [SCHEDULE_EXACT] = DUPLEX_ACC, [SCHEDULE_ROUNDED] = DUPLEX_F32};
-  struct probe_transfers one = {0};
   struct probe_transfers all = {0};
   const unsigned experts = (unsigned)duplex_smaller(EXPERTS, probe->experts);
-  int error = measure_one(probe, tokens, formats[format], &one);
+  *added = (struct added){0};
+  int error = measure_one(probe, tokens, formats[format], &added->one);
   if (!error) error = probe_transfer(probe, experts, tokens, formats[format], &all);
-  const uint64_t of_tokens = measure_added(one.tokens, all.tokens, experts - 1);
-  const uint64_t of_sums = measure_added(one.sums, all.sums, experts - 1);
-  costs->tokens = (uint32_t)of_tokens;
-  costs->first_tokens = (uint32_t)measure_first(one.tokens, of_tokens);
-  costs->sums[format][tokens] = (uint32_t)of_sums;
-  costs->first_sums[format] = (uint32_t)measure_first(one.sums, of_sums);
-  costs->given = (uint32_t)all.given;
-  costs->taken = (uint32_t)all.taken;
+  added->more = all;
+  added->more.tokens = measure_added(added->one.tokens, all.tokens, experts - 1);
+  added->more.sums = measure_added(added->one.sums, all.sums, experts - 1);
   return error;
+}
+
+// Sums of a group with so many tokens.
+static int measure_group(const struct probe *probe, uint32_t tokens, enum schedule_format format,
+                         struct schedule_costs *costs) {
+  struct added group;
+  const int error = measure_experts(probe, tokens, format, &group);
+  costs->sums[format][tokens] = (uint32_t)group.more.sums;
+  costs->first_sums[format] = (uint32_t)measure_first(group.one.sums, group.more.sums);
+  costs->given = (uint32_t)group.more.given;
+  costs->taken = (uint32_t)group.more.taken;
+  return error;
+}
+
+// x of experts with one group each, and with a whole pass: the groups of a pass lie in the same rows.
+static int measure_tokens(const struct probe *probe, struct schedule_costs *costs) {
+  struct added group;
+  struct added pass;
+  int error = measure_experts(probe, DUPLEX_LANES, SCHEDULE_ROUNDED, &group);
+  if (!error) error = measure_experts(probe, PROBE_PASSES * DUPLEX_LANES, SCHEDULE_ROUNDED, &pass);
+  if (error) return error;
+  costs->tokens = (uint32_t)duplex_divide_up((uint32_t)pass.more.tokens, PROBE_PASSES);
+  costs->least_tokens = (uint32_t)group.more.tokens;
+  costs->first_tokens = (uint32_t)measure_first(pass.one.tokens, pass.more.tokens);
+  return DUPLEX_OK;
 }
 
 // Groups whose sums are read as as many pieces of 32 bytes are alike.
@@ -63,6 +88,7 @@ int measure_transfers(enum stage_kind kind, const struct schedule_shape *shape,
   for (enum schedule_format format = sums ? 0 : SCHEDULE_ROUNDED; format < SCHEDULE_FORMATS && !error;
        format++)
     error = measure_groups(&probe, format, costs);
+  if (!error) error = measure_tokens(&probe, costs);
   probe_close(&probe);
   return error;
 }

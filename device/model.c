@@ -4,8 +4,6 @@
 
 #include "duplex/arithmetic.h"
 
-#define PIECE_BYTES (DUPLEX_COLUMN_BYTES / 8)  // of a bank
-
 // A time of the table, which is for the policy that places the pieces, in clocks.
 static uint64_t pim_time(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert) {
   const struct duplex_moe *moe = run->moe;
@@ -40,18 +38,14 @@ static uint32_t result_rows(const struct moe_run *run, unsigned stack, unsigned 
 
 // Pieces of 32 bytes that the xPU reads of a channel for so many rows of so many tokens.
 static uint64_t pieces_of_sums(const struct moe_run *run, uint32_t rows, uint32_t tokens) {
-  const uint32_t bytes = run->stage->format == SCHEDULE_ROUNDED ? 4 : 16;
-  const uint32_t of_row = tokens / DUPLEX_LANES * (DUPLEX_LANES * bytes / PIECE_BYTES) +
-                          duplex_divide_up(tokens % DUPLEX_LANES * bytes, PIECE_BYTES);
-  return duplex_divide_up(rows, run->stage->times.shape.channels) * of_row;
+  return (uint64_t)duplex_divide_up(rows, run->stage->times.shape.channels) *
+         schedule_sum_pieces(run->stage->format, tokens);
 }
 
 // Clocks of the reads of one expert's results, of a whole piece 0 in the table, of as many rows as it has.
 static uint64_t sums_of(const struct moe_run *run, unsigned stack, unsigned rows, uint32_t tokens) {
-  const uint32_t *sums = run->stage->costs->sums[run->stage->format];
   const uint32_t measured = result_rows(run, stack, 0, run->stage->piece[stack][0].parts);
-  const uint64_t clocks =
-      (uint64_t)(tokens / DUPLEX_LANES) * sums[DUPLEX_LANES] + sums[tokens % DUPLEX_LANES];
+  const uint64_t clocks = schedule_sums(run->stage->costs, run->stage->format, tokens);
   return measured ? clocks * rows / measured : 0;
 }
 
@@ -65,6 +59,7 @@ static void add_job(const struct moe_run *run, unsigned stack, unsigned piece, s
     const uint32_t rows = result_rows(run, stack, piece, cut);
     clocks += pim_time(run, stack, piece, e);
     phase->groups += schedule_groups(count);
+    phase->passes += schedule_passes(schedule_groups(count));
     phase->sums += sums_of(run, stack, rows, count);
     phase->sum_commands += pieces_of_sums(run, rows, count);
   }

@@ -28,15 +28,33 @@ const struct schedule_costs *schedule_costs_of(const struct schedule_times *time
 
 static uint32_t divide_up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 
+uint64_t schedule_tokens(const struct schedule_costs *costs, uint32_t groups, uint32_t passes) {
+  const uint64_t clocks = (uint64_t)groups * costs->tokens;
+  const uint64_t least = (uint64_t)passes * costs->least_tokens;
+  return clocks > least ? clocks : least;
+}
+
+uint32_t schedule_sum_pieces(enum schedule_format format, uint32_t count) {
+  const uint32_t bytes = format == SCHEDULE_ROUNDED ? 4 : 16;
+  return count / LANES * (LANES * bytes / PIECE_BYTES) + divide_up(count % LANES * bytes, PIECE_BYTES);
+}
+
+// A few tokens alone wait for their banks; beside those of whole groups they are as fast as these.
+uint64_t schedule_sums(const struct schedule_costs *costs, enum schedule_format format, uint32_t count) {
+  const uint32_t *sums = costs->sums[format];
+  if (count < LANES) return sums[count];
+  const uint32_t of_group = schedule_sum_pieces(format, LANES);
+  return ((uint64_t)schedule_sum_pieces(format, count) * sums[LANES] + of_group - 1) / of_group;
+}
+
 void schedule_add_transfers(const struct schedule_shape *shape, const struct schedule_costs *costs,
                             enum schedule_format format, uint32_t count, struct schedule_phase *phase) {
-  const uint32_t bytes = format == SCHEDULE_ROUNDED ? 4 : 16;
-  const uint32_t whole = count / LANES;
-  const uint32_t rest = count % LANES;
-  const uint32_t of_row = whole * (LANES * bytes / PIECE_BYTES) + divide_up(rest * bytes, PIECE_BYTES);
-  phase->groups += schedule_groups(count);
-  phase->sums += (uint64_t)whole * costs->sums[format][LANES] + costs->sums[format][rest];
-  phase->sum_commands += (uint64_t)divide_up(shape->hidden, shape->channels) * of_row;
+  const uint32_t groups = schedule_groups(count);
+  phase->groups += groups;
+  phase->passes += schedule_passes(groups);
+  phase->sums += schedule_sums(costs, format, count);
+  phase->sum_commands +=
+      (uint64_t)divide_up(shape->hidden, shape->channels) * schedule_sum_pieces(format, count);
 }
 
 // A cut piece: the other side has it in the other phase, or the copy of it at once.

@@ -8,11 +8,11 @@ static uint64_t longer(uint64_t a, uint64_t b) { return a > b ? a : b; }
 static uint64_t started(uint64_t commands, uint32_t start) { return commands ? start + commands : 0; }
 
 static uint64_t tokens_of(const struct schedule_costs *costs, const struct schedule_phase *phase) {
-  return (uint64_t)phase->groups * costs->tokens;
+  return schedule_tokens(costs, phase->groups, phase->passes);
 }
 
-// Adds phase i of those from `first` to `last`, item by item. Sums come a piece a clock among reads of
-// weights, which keep other banks busy; alone they wait for their own banks.
+// Adds phase i of those from `first` to `last`, item by item. Tokens and sums move a piece a clock among
+// reads of weights, which keep other banks busy; alone they wait for their own banks.
 static void add_phase(const struct schedule_costs *costs, const struct schedule_phase phases[2], uint32_t i,
                       uint32_t first, uint32_t last, struct schedule_prediction *p) {
   const struct schedule_phase *phase = &phases[i];
@@ -23,7 +23,9 @@ static void add_phase(const struct schedule_costs *costs, const struct schedule_
   const uint64_t with_starts = longer(p->pim[i], started(commands, start));
   if (i > first) commands = longer(commands + phases[i - 1].sum_commands, phases[i - 1].sums);
   const uint64_t with_sums = longer(p->pim[i], started(commands, start));
-  if (i < last) commands += tokens_of(costs, &phases[i + 1]);
+  if (i < last)
+    commands =
+        longer(commands + (uint64_t)phases[i + 1].groups * costs->tokens, tokens_of(costs, &phases[i + 1]));
   p->xpu[i] = started(commands, start);
   p->experts += experts;
   p->starts += with_starts - experts + (i == first ? costs->given : costs->taken);

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SCHEDULE_VERSION 4u
+#define SCHEDULE_VERSION 5u
 #define SCHEDULE_EXPERTS 256u  // of a layer, on one device
 #define SCHEDULE_HALVES 255u   // of a layer in halves: a byte counts them
 #define SCHEDULE_GROUPS 64u    // groups of 8 tokens with times of their own; beyond them times are linear
@@ -79,9 +79,10 @@ struct schedule_costs {
   uint32_t job;           // a job of Logic-PIM
   uint32_t reads[2];      // the xPU's reads of a phase, [1] from bundles that were Logic-PIM's just before
   uint32_t given, taken;  // the bundles given to Logic-PIM, and taken back
-  // For an expert that Logic-PIM has a share of the xPU writes x of each group of 8 tokens, and reads the
-  // sums of each group with 1 to 8 tokens; and the first of all takes so much besides.
-  uint32_t first_tokens, tokens;
+  // For an expert that Logic-PIM has a share of the xPU writes x of each group of 8 tokens, of each pass of
+  // them at least so long (schedule_tokens), and reads the sums of each group with 1 to 8 tokens
+  // (schedule_sums); and the first of all takes so much besides.
+  uint32_t first_tokens, tokens, least_tokens;
   uint32_t first_sums[SCHEDULE_FORMATS], sums[SCHEDULE_FORMATS][9];
 };
 
@@ -217,11 +218,11 @@ void schedule_decide(enum schedule_policy policy, const struct schedule_times *t
 
 // What a phase has to do, in clocks: shares of experts on both sides as the table has them; and for
 // Logic-PIM's jobs, of which there are so many, sums that are read while nothing else goes on, and the
-// commands of these sums among reads of weights. groups: of 8 tokens, whose x is written.
+// commands of these sums among reads of weights. groups: of 8 tokens, whose x is written, in so many passes.
 struct schedule_phase {
   uint64_t pim, xpu;
   uint64_t sums, sum_commands;
-  uint32_t groups, jobs;
+  uint32_t groups, passes, jobs;
 };
 
 // What a layer takes, in clocks. A phase has tokens of the next one and sums of the one before among the
@@ -234,6 +235,12 @@ struct schedule_prediction {
   uint64_t total;           // all of these
 };
 
+// Clocks in which x of so many groups is written, and the sums of so many tokens of an expert are read, while
+// nothing else goes on. Passes of one group alone open banks faster than these can be opened again.
+uint64_t schedule_tokens(const struct schedule_costs *costs, uint32_t groups, uint32_t passes);
+uint64_t schedule_sums(const struct schedule_costs *costs, enum schedule_format format, uint32_t count);
+// Pieces of 32 bytes of these sums, of each row.
+uint32_t schedule_sum_pieces(enum schedule_format format, uint32_t count);
 // Adds what moves for an expert with so many tokens, of which Logic-PIM has a share.
 void schedule_add_transfers(const struct schedule_shape *shape, const struct schedule_costs *costs,
                             enum schedule_format format, uint32_t count, struct schedule_phase *phase);
@@ -275,8 +282,9 @@ enum schedule_policy schedule_worthwhile(const struct schedule_worth *worth, uin
 // with nothing else charged; rounded down.
 uint32_t schedule_bound(const struct schedule_times *times, const uint16_t *counts);
 
-// Groups of 8 tokens.
+// Groups of 8 tokens, and the passes that serve two of them at once.
 static inline uint32_t schedule_groups(uint32_t tokens) { return (tokens + 7) / 8; }
+static inline uint32_t schedule_passes(uint32_t groups) { return (groups + 1) / 2; }
 
 // One time of a row, for any number of groups. `field`: of struct schedule_row.
 #define SCHEDULE_TIME(times, groups_, field) \

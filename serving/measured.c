@@ -152,24 +152,31 @@ void measured_close(struct measured *m) {
   free(m);
 }
 
-// The counts in falling order within each class.
+// What a decision knows of a count: the spaces of the paper's policy are in order of their tokens, for all
+// others only groups matter.
+static unsigned decided_tokens(enum schedule_policy policy, unsigned count) {
+  return policy == SCHEDULE_SPACES ? count : schedule_groups(count) * 8;
+}
+
+// The counts in falling order within each class. Those that a decision does not tell apart stay in the order
+// of the experts, in which a device has them: which of these Logic-PIM gets changes the sums.
 static void sort_counts(const struct measured *m, const unsigned *counts, unsigned *sorted) {
   for (unsigned e = 0; e < m->layout.of_group; e++) {
+    const unsigned tokens = decided_tokens(m->policy, counts[e]);
     unsigned at = e;
-    for (; at >= m->classes && sorted[at - m->classes] < counts[e]; at -= m->classes)
+    for (; at >= m->classes && decided_tokens(m->policy, sorted[at - m->classes]) < tokens; at -= m->classes)
       sorted[at] = sorted[at - m->classes];
     sorted[at] = counts[e];
   }
 }
 
-// The policy's decision about sorted counts; kept ones are taken again. The spaces of the paper's policy are
-// in order of their tokens, for all others only groups matter.
+// The policy's decision about sorted counts; kept ones are taken again.
 static void decide(struct measured *m, enum schedule_policy policy, const unsigned *counts) {
   uint16_t tokens[SCHEDULE_EXPERTS];
   uint64_t hash = (14695981039346656037u ^ policy) * 1099511628211u;  // FNV-1a
   const unsigned experts = m->layout.of_group;
   for (unsigned e = 0; e < experts; e++) {
-    tokens[e] = (uint16_t)(policy == SCHEDULE_SPACES ? counts[e] : schedule_groups(counts[e]) * 8);
+    tokens[e] = (uint16_t)decided_tokens(policy, counts[e]);
     hash = (hash ^ tokens[e]) * 1099511628211u;
   }
   struct kept *kept = &m->kept[(hash ^ hash >> 32) % KEPT];

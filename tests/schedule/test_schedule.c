@@ -431,7 +431,7 @@ static void test_files(void **state) {
   const size_t bytes = fread(good, 1, sizeof good - 1, file);
   fclose(file);
   good[bytes] = 0;
-  assert_refused(path, good, "version 4", "version 3", ":1: version 3, expected 4");
+  assert_refused(path, good, "version 5", "version 4", ":1: version 4, expected 5");
   assert_refused(path, good, "\nshape 7168", "\nshape 7169", ":2: the tables are damaged");
   assert_refused(path, good, "\nshape 7168", "\nshape 4294967296", ":5: expected 'shape' and 8 numbers");
   assert_refused(path, good, "\nshape 7168", "\nshape -1", ":5: expected 'shape'");
@@ -439,7 +439,7 @@ static void test_files(void **state) {
   assert_refused(path, good, "\nslope ", "\nslope 1 ", ":73: expected 'slope'");
   assert_refused(path, good, "\nslope ", "\n", ":73: expected 'slope'");
   assert_refused(path, good, "\ncosts_bundle 0 ", "\ncosts_bundle 1 ", ":2: the tables are damaged");
-  assert_refused(path, good, "\ncosts_stripes ", "\ncosts ", ":76: expected 'costs_stripes' and 27 numbers");
+  assert_refused(path, good, "\ncosts_stripes ", "\ncosts ", ":76: expected 'costs_stripes' and 28 numbers");
   assert_int_equal(unlink(path), 0);
   assert_int_equal(schedule_load(path, &loaded, &origin, message, sizeof message), DUPLEX_ERROR_IO);
   assert_int_equal(schedule_save("/nowhere/tables", &times, 0, message, sizeof message), DUPLEX_ERROR_IO);

@@ -34,8 +34,8 @@ struct layer {
   struct size sizes[SIZES_MOST];  // up to one without tokens
 };
 
-// Mixtral's slice of a device, with prompts too; small experts as Qwen3's and GLaM's. Some of these are best
-// done by the xPU alone.
+// Mixtral's slice of a device, with prompts too; small experts as Qwen3's, GLaM's and DeepSeek's, with whole
+// groups and with rests. Some of these are best done by the xPU alone.
 static const struct layer layers[] = {
     {"Mixtral",
      8,
@@ -43,8 +43,14 @@ static const struct layer layers[] = {
      3584,
      true,
      {{1, 2}, {2, 2}, {4, 2}, {8, 2}, {16, 2}, {32, 2}, {40, 2}, {64, 2}, {40, 8}, {129, 8}}},
-    {"Qwen3", 16, 2048, 768, true, {{1, 16}, {40, 16}, {64, 16}, {100, 16}}},
-    {"GLaM", 8, 4096, 2048, false, {{1, 8}, {16, 8}, {64, 8}}}};
+    {"Qwen3",
+     16,
+     2048,
+     768,
+     true,
+     {{1, 16}, {40, 16}, {64, 16}, {100, 16}, {17, 16}, {32, 4}, {24, 16}, {33, 16}, {6, 16}, {12, 4}}},
+    {"GLaM", 8, 4096, 2048, false, {{1, 8}, {16, 8}, {64, 8}, {17, 8}, {24, 8}, {33, 8}, {6, 8}, {32, 2}}},
+    {"DeepSeek", 4, 7168, 2048, true, {{1, 4}, {17, 4}, {24, 4}, {33, 4}, {6, 4}, {12, 2}, {100, 4}}}};
 static const struct layer small = {"small", 8, 2048, 512, true, {{1, 8}, {8, 2}, {16, 8}, {64, 8}}};
 
 struct bench {
@@ -193,15 +199,18 @@ static void test_small(void **state) {
   check_layer(&small, 1);
 }
 
+// All of them, or the one of a name.
 static void test_layers(void **state) {
-  (void)state;
   for (unsigned i = 0; i < sizeof layers / sizeof *layers; i++)
-    for (unsigned copies = 1; copies <= 2; copies++) check_layer(&layers[i], copies);
+    for (unsigned copies = 1; copies <= 2 && (!*state || strcmp(*state, layers[i].name) == 0); copies++)
+      check_layer(&layers[i], copies);
 }
 
 int main(int argc, char **argv) {
   const struct CMUnitTest all[] = {cmocka_unit_test(test_small), cmocka_unit_test(test_layers)};
   const struct CMUnitTest first[] = {cmocka_unit_test(test_small)};
+  const struct CMUnitTest one[] = {cmocka_unit_test_prestate(test_layers, argv[1])};
   if (argc > 1 && strcmp(argv[1], "small") == 0) return cmocka_run_group_tests(first, NULL, NULL);
+  if (argc > 1) return cmocka_run_group_tests(one, NULL, NULL);
   return cmocka_run_group_tests(all, NULL, NULL);
 }
