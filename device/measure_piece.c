@@ -73,17 +73,16 @@ static int read_at(const struct probe *probe, unsigned place, unsigned experts, 
   return error ? error : probe_read(probe, experts, cut, taken, clocks);
 }
 
-// What the reads of so many whole experts take besides what these add, in the mean of several places.
-static int measure_first_reads(const struct probe *probe, unsigned experts, bool taken,
-                               struct piece_times *times) {
+// What reads of whole experts take besides what these add, in the mean of several places.
+static int measure_first_reads(const struct probe *probe, bool taken, struct piece_times *times) {
   uint64_t sum = 0;
   int error = DUPLEX_OK;
   for (unsigned place = 0; place < PLACES && !error; place++) {
     uint64_t clocks = 0;
-    error = read_at(probe, place, experts, 0, taken, &clocks);
+    error = read_at(probe, place, 1, 0, taken, &clocks);
     sum += clocks;
   }
-  times->first_reads[taken] = measure_first(sum / PLACES, experts * times->reads[0]);
+  times->first_reads[taken] = measure_first(sum / PLACES, times->reads[0]);
   return error;
 }
 
@@ -102,8 +101,8 @@ static int measure_reads(const struct probe *probe, unsigned cut, bool costs, st
   const uint64_t add = measure_added(few, many, more);
   times->reads[cut] = duplex_larger(add, cut + 1 < probe->piece.parts ? times->reads[cut + 1] : 0);
   if (error || cut || !costs) return error;
-  error = measure_first_reads(probe, least, false, times);
-  return error ? error : measure_first_reads(probe, least, true, times);
+  error = measure_first_reads(probe, false, times);
+  return error ? error : measure_first_reads(probe, true, times);
 }
 
 // What there is no room to measure, by the formulas of the placement. A job that large takes little besides

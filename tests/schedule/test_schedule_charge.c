@@ -90,6 +90,42 @@ static void test_by_hand(void **state) {
   assert_times(charged.rows[1].xpu[1], 50, 25 + 2, 2);
 }
 
+// A pass with one group takes half as long again as the group, and one with two groups no more than these.
+static void test_passes_by_hand(void **state) {
+  struct schedule_costs *costs = &measured.costs[SCHEDULE_OF_PIECE];
+  struct schedule_phase phase = {.pim = 100};
+  struct schedule_phase phases[2];
+  struct schedule_prediction prediction;
+  (void)state;
+  make_halves(1);
+  costs->least_tokens = 3;
+  schedule_seal(&measured);
+  assert_true(schedule_charge(&measured, SCHEDULE_EXACT, &charged));
+  assert_times(charged.rows[1].xpu[0], 50, 25 + 2 + 8, 2 + 8);
+  assert_times(charged.rows[1].pim[0], 0, 6 + 1, 12 + 1);
+  assert_times(charged.rows[2].xpu[0], 100, 50 + 2 + 16, 2 + 16);
+  assert_times(charged.rows[3].xpu[0], 150, 75 + 3 + 24, 3 + 24);
+  assert_times(charged.slope.xpu[0], 50, 25 + 1 + 8, 1 + 8);
+  // Ten tokens have a group and two: its sums are a quarter of another one's. Three alone have their own.
+  costs->sums[SCHEDULE_EXACT][2] = costs->sums[SCHEDULE_EXACT][3] = 5;
+  assert_int_equal(schedule_sums(costs, SCHEDULE_EXACT, 10), 8 + 2);
+  assert_int_equal(schedule_sums(costs, SCHEDULE_EXACT, 3), 5);
+  schedule_add_transfers(&measured.shape, costs, SCHEDULE_EXACT, 10, &phase);
+  schedule_add_transfers(&measured.shape, costs, SCHEDULE_EXACT, 3, &phase);
+  assert_int_equal(phase.groups, 3);
+  assert_int_equal(phase.passes, 2);
+  assert_int_equal(phase.sums, 15);
+  assert_int_equal(phase.sum_commands, (4 + 1 + 2) * measured.shape.hidden / measured.shape.channels);
+  // Two experts with a group each: 6 before the phase. Beside another one, whose reads fill the bus, they are
+  // 4 of its commands.
+  phases[0] = (struct schedule_phase){.pim = 100, .xpu = 150, .groups = 2, .passes = 2, .jobs = 1};
+  phases[1] = phases[0];
+  schedule_predict(costs, SCHEDULE_EXACT, phases, &prediction);
+  assert_int_equal(prediction.xpu[0], 154);
+  assert_int_equal(prediction.tokens, 6 + 4);
+  assert_int_equal(prediction.total, 6 + 154 + 150);
+}
+
 // With two copies nothing moves beside the phase: both sides have all of it.
 static void make_copies(uint32_t sums) {
   make_halves(1);
@@ -430,9 +466,10 @@ static void test_all_charged(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_by_hand), cmocka_unit_test(test_copies_by_hand),
-                                     cmocka_unit_test(test_limits), cmocka_unit_test(test_layers),
-                                     cmocka_unit_test(test_all_charged)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_by_hand),        cmocka_unit_test(test_passes_by_hand),
+      cmocka_unit_test(test_copies_by_hand), cmocka_unit_test(test_limits),
+      cmocka_unit_test(test_layers),         cmocka_unit_test(test_all_charged)};
   printf("seed %llu\n", (unsigned long long)environment_seed());
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
