@@ -20,8 +20,8 @@ static uint32_t clocks_of(const struct schedule_shape *shape, unsigned bytes) {
   return (uint32_t)((double)bytes * shape->hidden / shape->channels / CLOCK_BYTES + 0.5);
 }
 
-// Transfers at the rate of the xPU's path; the others are those of a piece of Mixtral's, as measured
-// (configs/tables/4096_3584_8_1.times).
+// Transfers at the rate of the xPU's path, with no waits for banks, which a formula does not know; the others
+// are those of a piece of Mixtral's, as measured (configs/tables/4096_3584_8_1.times).
 struct schedule_costs phases_costs(const struct machine *m, const struct schedule_shape *shape) {
   struct schedule_costs costs = {.job = 301,
                                  .reads = {21, 139},
