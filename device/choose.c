@@ -63,8 +63,10 @@ uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts) {
   run_decide_by(&run, SCHEDULE_BEST);
   const uint64_t best = predict_whole(&run);
   if (options->always_decide) return best;
-  run_decide_by(&run, SCHEDULE_ALONE);
-  return duplex_smaller(best, predict_whole(&run));
+  run_decide_by(&run, SCHEDULE_XPU_ALONE);
+  const uint64_t xpu = predict_whole(&run);
+  run_decide_by(&run, SCHEDULE_PIM_ALONE);
+  return duplex_smaller(best, duplex_smaller(xpu, predict_whole(&run)));
 }
 
 static uint64_t predict_under(void *context, enum schedule_policy policy, uint16_t *counts) {

@@ -36,16 +36,16 @@ static void test_threshold(void **state) {
   unsigned asked = 0;
   schedule_weigh(EXPERTS, LAUNCH, by_pairs, &asked, &worth);
   assert_int_equal(asked, 2 * worth.last);
-  assert_int_equal(schedule_worthwhile(&worth, 0, DECISION), SCHEDULE_ALONE);
-  assert_int_equal(schedule_worthwhile(&worth, 1, DECISION), SCHEDULE_ALONE);
-  assert_int_equal(schedule_worthwhile(&worth, 71, DECISION), SCHEDULE_ALONE);
+  assert_int_equal(schedule_worthwhile(&worth, 0, DECISION), SCHEDULE_XPU_ALONE);
+  assert_int_equal(schedule_worthwhile(&worth, 1, DECISION), SCHEDULE_XPU_ALONE);
+  assert_int_equal(schedule_worthwhile(&worth, 71, DECISION), SCHEDULE_XPU_ALONE);
   assert_int_equal(schedule_worthwhile(&worth, 72, DECISION), SCHEDULE_BEST);
   assert_int_equal(schedule_worthwhile(&worth, 79, DECISION), SCHEDULE_BEST);
-  assert_int_equal(schedule_worthwhile(&worth, 79, DECISION + 40), SCHEDULE_ALONE);  // not what it gains
+  assert_int_equal(schedule_worthwhile(&worth, 79, DECISION + 40), SCHEDULE_XPU_ALONE);  // not what it gains
   assert_int_equal(schedule_worthwhile(&worth, 79, DECISION + 39), SCHEDULE_BEST);
   assert_int_equal(schedule_worthwhile(&worth, 80, DECISION + 40), SCHEDULE_BEST);
   // A decision shorter than the launch costs nothing.
-  assert_int_equal(schedule_worthwhile(&worth, 47, 0), SCHEDULE_ALONE);
+  assert_int_equal(schedule_worthwhile(&worth, 47, 0), SCHEDULE_XPU_ALONE);
   assert_int_equal(schedule_worthwhile(&worth, 52, 0), SCHEDULE_BEST);
   assert_int_equal(schedule_worthwhile(&worth, 52, LAUNCH), SCHEDULE_BEST);
 }
@@ -62,10 +62,10 @@ static void test_steps(void **state) {
     const uint64_t gain = 40 * (uint64_t)pairs - 2000;
     const uint64_t error = 40 * (uint64_t)pairs / 16 + 40;
     assert_int_equal(schedule_worthwhile(&worth, pairs, gain - (gain < error ? gain : error)), SCHEDULE_BEST);
-    assert_int_equal(schedule_worthwhile(&worth, pairs, gain + error), SCHEDULE_ALONE);
+    assert_int_equal(schedule_worthwhile(&worth, pairs, gain + error), SCHEDULE_XPU_ALONE);
   }
   assert_int_equal(schedule_worthwhile(&worth, UINT32_MAX, worth.gain[worth.last] - 1), SCHEDULE_BEST);
-  assert_int_equal(schedule_worthwhile(&worth, UINT32_MAX, worth.gain[worth.last]), SCHEDULE_ALONE);
+  assert_int_equal(schedule_worthwhile(&worth, UINT32_MAX, worth.gain[worth.last]), SCHEDULE_XPU_ALONE);
   schedule_weigh(SCHEDULE_EXPERTS, 0, by_pairs, &asked, &worth);
   assert_int_equal(worth.last, SCHEDULE_STEPS - 1);
 }
@@ -82,7 +82,7 @@ static void check_alone(struct schedule_shape shape, enum schedule_layout layout
   assert_true(schedule_place(&shape, &placement));
   assert_int_equal(placement.layout, layout);
   schedule_formula(&shape, &placement, &times);
-  schedule_decide(SCHEDULE_ALONE, &times, counts, &work, &decision);
+  schedule_decide(SCHEDULE_XPU_ALONE, &times, counts, &work, &decision);
   const bool copied = layout == SCHEDULE_REPLICATED;
   uint32_t expected = 0;
   for (unsigned e = 0; e < shape.experts; e++) {
