@@ -37,6 +37,7 @@ _Static_assert(1u << MOE_XPU_BUNDLE == SCHEDULE_COPY_BUNDLE, "the schedule's bun
 struct moe_way {
   enum duplex_partials partials;
   unsigned copies;
+  bool striped;  // one copy over all bundles, for either side alone
 };
 
 struct duplex_moe {

@@ -16,8 +16,8 @@ struct piece {
 static bool has_pieces(const struct schedule_times *times, const struct schedule_decision *decision) {
   const uint32_t layout = times->placement.layout;
   if (decision->policy == SCHEDULE_XPU_ALONE) return layout == SCHEDULE_REPLICATED;
-  if (decision->policy == SCHEDULE_PIM_ALONE) return true;
-  return decision->policy == SCHEDULE_BEST && layout != SCHEDULE_STRIPED;
+  return layout != SCHEDULE_STRIPED &&
+         (decision->policy == SCHEDULE_BEST || decision->policy == SCHEDULE_PIM_ALONE);
 }
 
 const struct schedule_costs *schedule_costs_of(const struct schedule_times *times,
@@ -58,16 +58,14 @@ void schedule_add_transfers(const struct schedule_shape *shape, const struct sch
       (uint64_t)divide_up(shape->hidden, shape->channels) * schedule_sum_pieces(format, count);
 }
 
-// A cut piece: the other side has it in the other phase, or the copy of it at once. Pieces of even and odd
-// experts with the same number lie in different bundles: where Logic-PIM owns both they are two jobs.
+// A cut piece: the other side has it in the other phase, or the copy of it at once.
 static struct piece cut_piece(const struct schedule_times *times, const struct schedule_decision *decision,
                               uint32_t expert, uint32_t q, uint32_t groups) {
-  const uint32_t bundles = schedule_bundles(&times->placement, expert, q);
-  const uint32_t phase = bundles == decision->owned[1];
+  const uint32_t phase = schedule_bundles(&times->placement, expert, q) == decision->owned[1];
   const uint32_t cut = decision->cut[q][expert];
   const uint32_t other = times->placement.layout == SCHEDULE_REPLICATED ? phase : 1 - phase;
   return (struct piece){phase, other, SCHEDULE_TIME(times, groups, pim[q][cut]),
-                        SCHEDULE_TIME(times, groups, xpu[q][cut]), 2 * q + bundles % 2};
+                        SCHEDULE_TIME(times, groups, xpu[q][cut]), q};
 }
 
 // A whole expert. In one bundle: both sides work in phase 0, and each bundle has a job. Over four: Logic-PIM

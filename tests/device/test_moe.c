@@ -278,10 +278,55 @@ static void test_firmware(void **state) {
   free_case(&c);
 }
 
+// Layers too short for a decision, that Logic-PIM has alone: where they lie for it, in two copies, and in one
+// that is for longer layers. Natively and on the controller the bits are the oracle's.
+static void test_logic_pim_alone(void **state) {
+  static const struct {
+    unsigned copies;
+    size_t expected;  // pairs
+    bool two_phases;
+  } placements[] = {{0, 0, false}, {2, 0, false}, {1, 2 * 48, true}};
+  struct duplex_random random;
+  struct duplex_riscv_options riscv = {0};
+  (void)state;
+  duplex_random_seed(&random, environment_seed(), 3000);
+  struct moe_case c = {.shape = {2, 70, 350}, .tokens = 1, .routing = {.top_k = 2}};
+  const size_t matrix = c.shape.experts * c.shape.hidden * c.shape.inner;
+  const size_t count = c.tokens * c.shape.hidden;
+  c.weights =
+      (struct duplex_moe_weights){.router = draw(&random, c.shape.experts * c.shape.hidden, 0.3, false),
+                                  .gate = draw(&random, matrix, 0.2, false),
+                                  .up = draw(&random, matrix, 0.2, false),
+                                  .down = draw(&random, matrix, 0.2, false)};
+  c.x = draw(&random, count, 1, false);
+  duplex_f16 *expected = malloc(count * sizeof *expected);
+  duplex_f16 *y = malloc(count * sizeof *y);
+  assert_true(expected && y);
+  oracle_moe(&c, expected);
+  for (unsigned i = 0; i < 2 * sizeof placements / sizeof *placements; i++) {
+    const struct duplex_device_options options = {
+        .stacks = 2,
+        .stack = {.backend = {.channels = 2}, .riscv = i % 2 ? &riscv : NULL},
+        .threads = 1,
+        .copies = placements[i / 2].copies,
+        .expected_pairs = placements[i / 2].expected};
+    struct duplex_moe_stats stats;
+    run_layer(&c, "cmodel", &options, y, &stats);
+    check_times(&stats);
+    check_bits(y, expected, count, 3000 + i, &options);
+    assert_int_equal(stats.decide + stats.xpu_macs, 0);
+    assert_int_equal(stats.logic_pim_experts, c.shape.experts);
+    assert_int_equal(stats.logic_pim[1] > 0, placements[i / 2].two_phases);
+  }
+  free(expected);
+  free(y);
+  free_case(&c);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_charges), cmocka_unit_test(test_rounded_partials),
-                                     cmocka_unit_test(test_choice), cmocka_unit_test(test_firmware),
-                                     cmocka_unit_test(test_random_layers)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_charges),  cmocka_unit_test(test_rounded_partials),
+                                     cmocka_unit_test(test_choice),   cmocka_unit_test(test_logic_pim_alone),
+                                     cmocka_unit_test(test_firmware), cmocka_unit_test(test_random_layers)};
   printf("seed %llu\n", (unsigned long long)environment_seed());
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
