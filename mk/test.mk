@@ -50,7 +50,7 @@ SANITIZE_CC ?= $(CC)
 SANITIZED := $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter-out $(LEAVE:%=tests/\%/%.c),\
   $(shell grep -L -e '"rtl"' -e rtl_open -e controller_case.h -e unicorn.h tests/*/test_*.c)))
 sanitize: ## unit tests and bad input under the address and undefined-behaviour sanitizers
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CC="$(SANITIZE_CC)" CFLAGS="-O1 -g1" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" sanitize-run
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CC="$(SANITIZE_CC)" CFLAGS="-O0 -g1" HOT_CFLAGS=-O1 SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" sanitize-run
 
 sanitize-run: $(BUILD)/duplex $(BUILD)/timing_judge $(BUILD)/firmware.elf $(SANITIZED)
 	@set -e; for program in $(SANITIZED); do echo "$$program"; "$$program" > $(BUILD)/sanitize.log 2>&1 || { tail -n 30 $(BUILD)/sanitize.log; exit 1; }; done

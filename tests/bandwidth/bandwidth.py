@@ -3,8 +3,8 @@
 """Measures the bandwidth of Logic-PIM and of the xPU beside it, and fails below the targets (docs/dram.md).
 
 usage: bandwidth.py BUILD [--sample] [--seed S] [--threads N]
-  --sample   rank switch 0 only, one shape, every other number of owned bundles with either rule, the shorter experts on
-             the C model only, two numbers of tokens: half a minute instead of many
+  --sample   rank switch 0 only, one shape, every other number of owned bundles with either rule, two experts in turn
+             with one rule, the shortest expert on the C model only, two numbers of tokens: half a minute instead of many
 Streams of an expert GEMM for every number of owned bundles and both activation rules: the C model with 32 channels, the RTL with 2
 and the rows of a full channel. Whole experts on 32 channels of both; tokens. Clocks, counters and bytes of the RTL have to be those
 of the C model, and every DRAM command is judged. Prints tables, targets beside them; exit status 1 if anything is below.
@@ -17,6 +17,7 @@ import tempfile
 from command import Command
 
 HIDDEN, INNER = 4096, 14336
+RULES = ("paper", "strict")
 # bundles owned -> (name, option, target of rule paper, of rule strict)
 OWNED = [(4, "0,1,2,3", 0.985, 0.97), (3, "0,1,2", 0.96, 0.95), (2, "0,1", 0.95, 0.93), (1, "0", 0.70, 0.55)]
 XPU_TARGET = 0.95
@@ -66,7 +67,7 @@ def streams(measure, rank_switch, shapes, sample):
           "of its own peak)")
     print(f"{'':8}{'':8}{'C model, 32 channels':^38}{'RTL, 2 channels':^38}{'':8}")
     print(f"{'rule':8}{'bundles':8}" + 2 * f"{'K 4096':>10}{'K 14336':>10}{'xPU least':>14}    " + f"{'target':>8}")
-    for strict, rule in enumerate(("paper", "strict")):
+    for strict, rule in enumerate(RULES):
         for count, bundles, *targets in OWNED:
             if sample and count % 2 != strict:
                 continue
@@ -87,12 +88,12 @@ def streams(measure, rank_switch, shapes, sample):
             print(line + f"{targets[strict]:8.3f}" + ("" if rank_switch == 0 else " (at 0)"), flush=True)
 
 
-def spaces(measure):
+def spaces(measure, rules):
     """The paper's placement, one expert in one memory space: two of them streaming in turn. One alone is the stream of one bundle."""
     print("\nTwo experts in one memory space each, in turn, the xPU streaming from the others, K 4096, N 14336 (RTL: 896), 8 tokens:"
           " stream_bandwidth_utilisation")
     print(f"{'rule':8}{'C model, 32 channels':>22}{'RTL, 2 channels':>18}{'xPU least':>12}{'target':>8}")
-    for strict, rule in enumerate(("paper", "strict")):
+    for strict, rule in enumerate(rules):
         target = OWNED[2][2 + strict]
         reached, xpu = [], []
         for outputs, channels in ((INNER, 32), (INNER // 16, 2)):
@@ -153,9 +154,9 @@ def main():
         measure = Measure(options, folder)
         for rank_switch in [0] if options.sample else [0, 1, 2]:
             streams(measure, rank_switch, 1 if options.sample else 2, options.sample)
-        spaces(measure)
+        spaces(measure, RULES[:1] if options.sample else RULES)
         if options.sample:
-            experts(measure, EXPERTS[1:], [])
+            experts(measure, EXPERTS[-1:], [])
         else:
             experts(measure, EXPERTS, [name for name, _, _ in EXPERTS])
         tokens(measure, SAMPLE_TOKENS if options.sample else TOKENS)

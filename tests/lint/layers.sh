@@ -10,13 +10,22 @@ trap 'rm -rf "$dir"' EXIT
 failures=0
 flags=(-std=c11 -D_GNU_SOURCE -fPIC -Iinclude -I.)
 
-# A copy of the sources and of the library's objects; git does not know it, so every file counts.
+# The sources and the library's objects, which are lighter without what debuggers want; git does not know them, so every file counts.
+mkdir -p "$dir/pristine/build"
+{ git ls-files -co --exclude-standard 2>/dev/null || find . -path ./build -prune -o -type f -print; } |
+  while read -r f; do [ -e "$f" ] && printf '%s\n' "$f"; done | grep -E '\.(c|h|cpp|inc|S|py|txt|md)$' | tar cf - -T - | tar xf - -C "$dir/pristine"
+(cd "$build" && find obj systemc/obj -name '*.o' -print0 | tar cf - --null -T -) | tar xf - -C "$dir/pristine/build"
+find "$dir/pristine/build" -name '*.o' -print0 | xargs -0 strip --strip-debug
+
+# A tree of links to these files: what changes one has to replace it.
 fresh() {
   rm -rf "$dir/tree"
-  mkdir -p "$dir/tree/build"
-  { git ls-files -co --exclude-standard 2>/dev/null || find . -path ./build -prune -o -type f -print; } |
-    while read -r f; do [ -e "$f" ] && printf '%s\n' "$f"; done | grep -E '\.(c|h|cpp|inc|S|py|txt|md)$' | tar cf - -T - | tar xf - -C "$dir/tree"
-  (cd "$build" && find obj systemc/obj -name '*.o' -print0 | tar cf - --null -T -) | tar xf - -C "$dir/tree/build"
+  cp -al "$dir/pristine" "$dir/tree"
+}
+
+append() { # LINE FILE: of the tree
+  { cat "$dir/tree/$2" 2>/dev/null; printf '%s\n' "$1"; } >"$dir/new"
+  mv "$dir/new" "$dir/tree/$2"
 }
 
 expect() { # NAME TEXT: layers.py fails and says so
@@ -34,24 +43,24 @@ expect() { # NAME TEXT: layers.py fails and says so
 
 # Compiles an object of the copy again, with a line more.
 plant() { # FILE LINE
-  echo "$2" >>"$dir/tree/$1"
+  append "$2" "$1"
   case $1 in
-    backend/systemc/*.cpp) (cd "$dir/tree" && c++ -std=c++17 -fPIC -Iinclude -I. -c "$1" -o "build/systemc/obj/$(basename "$1" .cpp).o") || exit 1 ;;
-    *) (cd "$dir/tree" && cc "${flags[@]}" -c "$1" -o "build/obj/${1%.c}.o") || exit 1 ;;
+    backend/systemc/*.cpp) rm "$dir/tree/build/systemc/obj/$(basename "$1" .cpp).o" && (cd "$dir/tree" && c++ -std=c++17 -fPIC -Iinclude -I. -c "$1" -o "build/systemc/obj/$(basename "$1" .cpp).o") || exit 1 ;;
+    *) rm "$dir/tree/build/obj/${1%.c}.o" && (cd "$dir/tree" && cc "${flags[@]}" -c "$1" -o "build/obj/${1%.c}.o") || exit 1 ;;
   esac
 }
 
 fresh
 "$dir/tree/scripts/layers.py" "$dir/tree/build" || { echo "FAIL the tree itself"; exit 1; }
-echo '#include "driver/stack.h"' >>"$dir/tree/cmodel/common/error.c"
+append '#include "driver/stack.h"' cmodel/common/error.c
 expect "a lower floor includes a higher one" "cmodel/common/error.c includes driver/stack.h"
 for spelling in '#include <driver/stack.h>' '#  include "driver/stack.h"' '#include "../../driver/stack.h"'; do
   fresh
-  echo "$spelling" >>"$dir/tree/cmodel/common/error.c"
+  append "$spelling" cmodel/common/error.c
   expect "the same as $spelling" "cmodel/common/error.c includes driver/stack.h"
 done
 fresh
-echo '#include "cmodel/gemm/fast_kernels.h"' >>"$dir/tree/cli/info.c"
+append '#include "cmodel/gemm/fast_kernels.h"' cli/info.c
 expect "the command includes a private header" "cli/info.c includes cmodel/gemm/fast_kernels.h"
 fresh
 plant cmodel/common/error.c 'struct duplex_stack; void duplex_stack_close(struct duplex_stack *s); void planted(void) { duplex_stack_close(0); }'
@@ -72,13 +81,13 @@ fresh
 rm "$dir/tree/build/obj/driver/space.o"
 expect "no object" "driver/space.c: no object"
 fresh
-printf '%s\n' '#define UP "driver/stack.h"' '#include UP' >>"$dir/tree/cmodel/common/error.c"
+append $'#define UP "driver/stack.h"\n#include UP' cmodel/common/error.c
 expect "an include through a macro" "cmodel/common/error.c includes what UP stands for"
 fresh
-echo '#include "driver/stack.h"' >"$dir/tree/cmodel/common/planted.inc"
+append '#include "driver/stack.h"' cmodel/common/planted.inc
 expect "an include of a file to be included" "cmodel/common/planted.inc includes driver/stack.h"
 fresh
-echo '#include "backend/systemc/timeline.h"' >>"$dir/tree/driver/space.c"
+append '#include "backend/systemc/timeline.h"' driver/space.c
 expect "a room inside a permitted one that stands below" "driver may not include backend/systemc"
 fresh
 sed -i 's/^\(cmodel\/common *| include\) /\1 driver /' "$dir/tree/layers.txt"
@@ -87,7 +96,7 @@ fresh
 sed -i 's/^\(device *| include xpu\) /\1 shedule /' "$dir/tree/layers.txt"
 expect "a row with an unknown room" "device names shedule: there is no such room"
 fresh
-echo 'nowhere | include | | nothing' >>"$dir/tree/layers.txt"
+append 'nowhere | include | | nothing' layers.txt
 expect "a row of no folder" "layers.txt: nowhere: there is no such folder"
 fresh
 sed -i 's/May link/May lnk/' "$dir/tree/driver/README.md"
