@@ -279,18 +279,12 @@ static void test_firmware(void **state) {
 }
 
 // Layers too short for a decision, that Logic-PIM has alone: where they lie for it, in two copies, and in one
-// that is for longer layers. Natively and on the controller the bits are the oracle's.
-static void test_logic_pim_alone(void **state) {
-  static const struct {
-    unsigned copies;
-    size_t expected;  // pairs
-    bool two_phases;
-  } placements[] = {{0, 0, false}, {2, 0, false}, {1, 2 * 48, true}};
+// that is for longer layers. On the controller, whose jobs start later, such layers are longer.
+static void check_logic_pim_alone(unsigned copies, size_t expected_pairs, bool on_controller) {
   struct duplex_random random;
   struct duplex_riscv_options riscv = {0};
-  (void)state;
   duplex_random_seed(&random, environment_seed(), 3000);
-  struct moe_case c = {.shape = {2, 70, 350}, .tokens = 1, .routing = {.top_k = 2}};
+  struct moe_case c = {.shape = {2, 70, on_controller ? 1000 : 350}, .tokens = 1, .routing = {.top_k = 2}};
   const size_t matrix = c.shape.experts * c.shape.hidden * c.shape.inner;
   const size_t count = c.tokens * c.shape.hidden;
   c.weights =
@@ -303,24 +297,35 @@ static void test_logic_pim_alone(void **state) {
   duplex_f16 *y = malloc(count * sizeof *y);
   assert_true(expected && y);
   oracle_moe(&c, expected);
-  for (unsigned i = 0; i < 2 * sizeof placements / sizeof *placements; i++) {
-    const struct duplex_device_options options = {
-        .stacks = 2,
-        .stack = {.backend = {.channels = 2}, .riscv = i % 2 ? &riscv : NULL},
-        .threads = 1,
-        .copies = placements[i / 2].copies,
-        .expected_pairs = placements[i / 2].expected};
-    struct duplex_moe_stats stats;
-    run_layer(&c, "cmodel", &options, y, &stats);
-    check_times(&stats);
-    check_bits(y, expected, count, 3000 + i, &options);
-    assert_int_equal(stats.decide + stats.xpu_macs, 0);
-    assert_int_equal(stats.logic_pim_experts, c.shape.experts);
-    assert_int_equal(stats.logic_pim[1] > 0, placements[i / 2].two_phases);
-  }
+  const struct duplex_device_options options = {
+      .stacks = 2,
+      .stack = {.backend = {.channels = 2}, .riscv = on_controller ? &riscv : NULL},
+      .threads = 1,
+      .copies = copies,
+      .expected_pairs = expected_pairs};
+  struct duplex_moe_stats stats;
+  run_layer(&c, "cmodel", &options, y, &stats);
+  check_times(&stats);
+  check_bits(y, expected, count, 3000, &options);
+  print_message("%u: %llu %llu %llu %llu\n", copies, (unsigned long long)stats.decide,
+                (unsigned long long)stats.xpu_macs, (unsigned long long)stats.copies,
+                (unsigned long long)stats.logic_pim[1]);
+  assert_int_equal(stats.decide + stats.xpu_macs, 0);
+  assert_int_equal(stats.logic_pim_experts, c.shape.experts);
+  assert_int_equal(stats.copies, copies > 1 ? 2 : 1);
+  assert_int_equal(stats.logic_pim[1] > 0, expected_pairs > 0);  // in two phases
   free(expected);
   free(y);
   free_case(&c);
+}
+
+static void test_logic_pim_alone(void **state) {
+  (void)state;
+  check_logic_pim_alone(0, 0, false);
+  check_logic_pim_alone(2, 0, false);
+  check_logic_pim_alone(1, 2 * 48, false);
+  check_logic_pim_alone(1, 0, true);
+  check_logic_pim_alone(1, 2 * 48, true);
 }
 
 int main(void) {
