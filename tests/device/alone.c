@@ -14,7 +14,7 @@
 #include "tests/common/environment.h"
 
 #define SLOWER_MOST 0.01
-#define PREDICTED_CLOCKS 5000  // of a shorter one the place between two refreshes is more than 2%
+#define PREDICTED_CLOCKS 10000  // of a shorter one the place between two refreshes is more than 2%
 #define PREDICTED_MOST 0.02
 
 struct layer {
