@@ -13,6 +13,19 @@
 #define POLLS_MOST (1u << 22)
 #define NO_FORM 1u  // of a descriptor that is not kept
 
+void ring_recover(const struct hal *hal) {
+  hal_write(hal, DUPLEX_REG_CONTROL, ENABLE | FLUSH);
+  for (uint32_t polls = 0; polls < POLLS_MOST && (hal_read(hal, DUPLEX_REG_STATUS) & BUSY); polls++) continue;
+  hal_write(hal, DUPLEX_REG_ERROR_CODE, 0);
+  hal_write(hal, DUPLEX_REG_INTERRUPT_STATUS, DONE | ERROR);
+}
+
+// How many slots are free.
+static void look_for_room(struct ring *ring) {
+  const uint32_t outstanding = (ring->produced - hal_read(ring->hal, DUPLEX_REG_CONSUMER)) & 0xffff;
+  ring->room = DUPLEX_RING_ENTRIES - outstanding;
+}
+
 void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report *report) {
   *report = (struct firmware_report){0};
   ring->hal = hal;
@@ -22,14 +35,7 @@ void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report
   hal_write(hal, DUPLEX_REG_CONTROL, ENABLE);
   ring->produced = hal_read(hal, DUPLEX_REG_DOORBELL);
   ring->completed = hal_read(hal, DUPLEX_REG_COMPLETED);
-  ring->room = DUPLEX_RING_ENTRIES;  // the stack is at rest
-}
-
-void ring_recover(const struct hal *hal) {
-  hal_write(hal, DUPLEX_REG_CONTROL, ENABLE | FLUSH);
-  for (uint32_t polls = 0; polls < POLLS_MOST && (hal_read(hal, DUPLEX_REG_STATUS) & BUSY); polls++) continue;
-  hal_write(hal, DUPLEX_REG_ERROR_CODE, 0);
-  hal_write(hal, DUPLEX_REG_INTERRUPT_STATUS, DONE | ERROR);
+  look_for_room(ring);
 }
 
 void ring_abandon(struct ring *ring, enum firmware_result result) {
@@ -66,14 +72,12 @@ static bool wait_for_news(struct ring *ring) {
   return !refused(ring) && !cancelled(ring);
 }
 
-bool ring_make_room(struct ring *ring) {
+// By itself, so that a push that finds room needs no stack.
+__attribute__((noinline)) bool ring_make_room(struct ring *ring) {
   if (cancelled(ring)) return false;
-  for (;;) {
-    const uint32_t outstanding = (ring->produced - hal_read(ring->hal, DUPLEX_REG_CONSUMER)) & 0xffff;
-    ring->room = DUPLEX_RING_ENTRIES - outstanding;
-    if (ring->room) return true;
+  for (look_for_room(ring); ring->room == 0; look_for_room(ring))
     if (!wait_for_news(ring)) return false;
-  }
+  return true;
 }
 
 // What this kind of descriptor does not use of a slot that may hold anything.

@@ -28,7 +28,8 @@ void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report
 // Ends the job with this result, the stack as by ring_recover.
 void ring_abandon(struct ring *ring, enum firmware_result result);
 
-// Finds free slots where none is known, asleep until there is one; false: the job is over.
+// Looks whether the job is still wanted and how many slots are free, asleep until there is one. False: the
+// job is over.
 bool ring_make_room(struct ring *ring);
 
 // Writes a descriptor of LOAD or GEMM, whose words for ATTENTION are 0, and rings the doorbell; then waits
@@ -66,11 +67,13 @@ static inline void ring_take(struct ring *ring) {
   ring->report->descriptors++;
   ring->room--;
 }
-// The descriptor in the slot that was taken goes to the stack; its words have been written. False: the job is
-// over.
+// The descriptor in the slot that was taken goes to the stack; its words have been written. Then waits for a
+// free slot if there is none. False: the job is over.
 static inline bool ring_commit(struct ring *ring) {
   hal_write(ring->hal, DUPLEX_REG_DOORBELL, ring->produced);
-  return ring->room || ring_make_room(ring);
+  // The first turn of the ring looks each time, as the firmware with which tables of times were measured did.
+  const bool first_turn = ring->report->descriptors <= DUPLEX_RING_ENTRIES;
+  return (ring->room && !first_turn) || ring_make_room(ring);
 }
 
 // Waits until all descriptors are completed. A kernel that returns without it has its job refused: results
