@@ -12,11 +12,12 @@ static uint64_t tokens_of(const struct schedule_costs *costs, const struct sched
 }
 
 // Adds phase i of those from `first` to `last`, item by item. Tokens and sums move a piece a clock among
-// reads of weights, which keep other banks busy; alone they wait for their own banks.
+// reads of weights, which keep other banks busy; alone they wait for their own banks. The xPU starts when a
+// job has begun, and by then bundles that were Logic-PIM's are ready.
 static void add_phase(const struct schedule_costs *costs, const struct schedule_phase phases[2], uint32_t i,
                       uint32_t first, uint32_t last, struct schedule_prediction *p) {
   const struct schedule_phase *phase = &phases[i];
-  const uint32_t start = costs->reads[i > first];
+  const uint32_t start = costs->reads[i > first && !phase->jobs];
   const uint64_t experts = longer(phase->pim, phase->xpu);
   uint64_t commands = phase->xpu;
   p->pim[i] = phase->pim + (uint64_t)phase->jobs * costs->job;

@@ -21,7 +21,7 @@ enum { LONG_LAYER = 32500, LAUNCH = 650 };
 // What jobs, reads, hand-overs, tokens and sums begin with, as measured of a piece of Mixtral's
 // (serving/phases.c).
 static const struct schedule_costs starts = {
-    .job = 301, .reads = {21, 139}, .given = 6, .taken = 13, .first_tokens = 14, .first_sums = {140, 140}};
+    .job = 301, .reads = {48, 167}, .given = 6, .taken = 13, .first_tokens = 15, .first_sums = {140, 140}};
 // Clocks of 32 bytes of products on a channel: 1.5 to 2.5 as measured of slices of Qwen3-30B-A3B and
 // DeepSeek-V3, whose blocks have few rows. Of exact sums it is one.
 enum { PRODUCT_CLOCKS = 2 };
@@ -117,13 +117,19 @@ static void test_passes_by_hand(void **state) {
   assert_int_equal(phase.sums, 15);
   assert_int_equal(phase.sum_commands, (4 + 1 + 2) * measured.shape.hidden / measured.shape.channels);
   // Two experts with a group each: 6 before the phase. Beside another one, whose reads fill the bus, they are
-  // 4 of its commands.
+  // 4 of its commands. Bundles that were just taken are waited for where no job begins before.
+  costs->reads[0] = 1;
+  costs->reads[1] = 9;
   phases[0] = (struct schedule_phase){.pim = 100, .xpu = 150, .groups = 2, .passes = 2, .jobs = 1};
   phases[1] = phases[0];
   schedule_predict(costs, SCHEDULE_EXACT, phases, &prediction);
-  assert_int_equal(prediction.xpu[0], 154);
+  assert_int_equal(prediction.xpu[0], 155);
+  assert_int_equal(prediction.xpu[1], 151);
   assert_int_equal(prediction.tokens, 6 + 4);
-  assert_int_equal(prediction.total, 6 + 154 + 150);
+  assert_int_equal(prediction.total, 6 + 155 + 151);
+  phases[1] = (struct schedule_phase){.xpu = 150};
+  schedule_predict(costs, SCHEDULE_EXACT, phases, &prediction);
+  assert_int_equal(prediction.total, 6 + 151 + 159);
 }
 
 // With two copies nothing moves beside the phase: both sides have all of it.
