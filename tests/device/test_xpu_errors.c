@@ -31,7 +31,8 @@ struct faulty_xpu {
   struct duplex_xpu *builtin;
   enum call call;
   unsigned at;
-  int code;  // 0: none fails
+  int code;           // 0: none fails
+  bool reads_beyond;  // asks for a row of weights that there is not
   atomic_uint calls[CALLS];
 };
 
@@ -43,6 +44,10 @@ static bool fails(struct faulty_xpu *own, enum call call) {
 static void faulty_close(struct duplex_xpu *xpu) { (void)xpu; }
 static int faulty_submit(struct duplex_xpu *xpu, const struct duplex_xpu_work *work, uint64_t *ticket) {
   struct faulty_xpu *own = (struct faulty_xpu *)xpu;
+  duplex_f16 room[HIDDEN];
+  if (own->reads_beyond && work->kind == DUPLEX_XPU_EXPERT &&
+      !work->expert.up.rows(work->expert.up.context, INNER, 1, room))
+    return DUPLEX_ERROR_IO;
   return fails(own, SUBMIT) ? own->code : own->builtin->ops->submit(own->builtin, work, ticket);
 }
 static int faulty_ended(struct duplex_xpu *xpu, uint64_t ticket) {
@@ -194,6 +199,28 @@ static void test_runs(void **state) {
   free_layer(&c);
 }
 
+// Weights that a stack does not give are the stack's error, whatever the xPU makes of it.
+static void test_weights(void **state) {
+  struct layer_case c = draw_layer();
+  struct faulty_xpu own;
+  struct duplex_moe *moe;
+  struct duplex_moe_stats stats;
+  duplex_f16 y[TOKENS * HIDDEN];
+  (void)state;
+  open_faulty(&own);
+  struct duplex_device *device = open_device(&own, DUPLEX_POLICY_XPU, DUPLEX_PARTIALS_ACC);
+  assert_int_equal(load(device, &c, &moe), 0);
+  own.reads_beyond = true;
+  assert_int_equal(run(device, &c, moe, y, &stats), DUPLEX_ERROR_ARGUMENT);
+  if (strncmp(duplex_device_last_error(device), "stack 0: ", 9) != 0)
+    fail_msg("%s", duplex_device_last_error(device));
+  own.reads_beyond = false;
+  assert_int_equal(run(device, &c, moe, y, &stats), 0);
+  duplex_device_close(device);
+  own.builtin->ops->close(own.builtin);
+  free_layer(&c);
+}
+
 // Estimates of a load fail, also those of a way that is not taken and with the code that times too long for a
 // table have: there is no layer then, and the next load measures what is lacking.
 static void test_loads(void **state) {
@@ -305,7 +332,8 @@ static void test_attention(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_runs), cmocka_unit_test(test_loads),
-                                     cmocka_unit_test(test_tables), cmocka_unit_test(test_attention)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_runs), cmocka_unit_test(test_weights),
+                                     cmocka_unit_test(test_loads), cmocka_unit_test(test_tables),
+                                     cmocka_unit_test(test_attention)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
