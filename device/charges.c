@@ -75,10 +75,16 @@ uint64_t charges_decision_of(const struct moe_run *run) {
                           (enum schedule_layout)run->moe->times.placement.layout);
 }
 
+static bool is_decided(const struct moe_run *run) {
+  return schedule_is_decided((enum schedule_policy)run->decision.policy);
+}
+
+bool charges_decides_in_job(const struct moe_run *run) {
+  return is_decided(run) && run->firmware_decides && run->device->options.stack.riscv;
+}
+
 uint64_t charges_decide(const struct moe_run *run) {
-  if (!schedule_is_decided((enum schedule_policy)run->decision.policy)) return 0;
-  if (run->firmware_decides && run->device->options.stack.riscv) return 0;  // within the first job
-  return charges_decision_of(run);
+  return is_decided(run) && !charges_decides_in_job(run) ? charges_decision_of(run) : 0;
 }
 
 uint64_t charges_launch(const struct moe_run *run) {

@@ -13,6 +13,8 @@ int charges_combine(const struct moe_run *run, uint64_t *clocks);
 
 // What was decided, if it was; a launch of a kernel.
 uint64_t charges_decide(const struct moe_run *run);
+// Firmware on an RV32 controller decides within its first job, whose clocks have it then.
+bool charges_decides_in_job(const struct moe_run *run);
 // Clocks of the decision of a layer on the RV32 controller.
 uint64_t charges_decision(size_t tokens, size_t experts, enum schedule_layout layout);
 uint64_t charges_decision_of(const struct moe_run *run);

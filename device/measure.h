@@ -10,7 +10,7 @@
 // A table whose entries wait for a measurement, by formulas, and the unit fits what the xPU tells
 // too, in clocks of the stacks; then
 // as much of it as is wanted, of a stage, measured on stacks with these options (channels, activation rule,
-// DRAM preset): a stack of the C model whose weights are zeros. Each time is what one more expert adds.
+// DRAM preset, controller): a stack of the C model whose weights are zeros. Each time is what one more expert adds.
 // Logic-PIM: a pass with one group of tokens and one with two, of which all others consist; the xPU's reads
 // from other bundles change no clock of it under the activation rule `paper`. The xPU: its reads of the parts
 // behind a cut, or what the xPU tells of them, whichever is longer. And the costs beside these. `text` (may
@@ -35,8 +35,9 @@ int device_formula(const struct schedule_shape *shape, const struct schedule_pla
 int device_measure(enum stage_kind kind, const struct duplex_stack_options *options, struct duplex_xpu *xpu,
                    unsigned what, struct schedule_times *times, char *text, size_t size);
 
-// Clocks by which models, DRAM presets and activation rules differ: a fixed piece on such a stack, with one
-// group of tokens, with two, and read by the xPU. Errors as above.
+// Clocks by which models, DRAM presets, activation rules and firmware differ: a fixed piece on such a stack,
+// with one group of tokens (on an RV32 controller with the start of its job), with two, and read by the xPU.
+// Errors as above.
 #define DEVICE_PROBE_CLOCKS 3
 int device_probe(const struct duplex_stack_options *options, uint64_t clocks[DEVICE_PROBE_CLOCKS], char *text,
                  size_t size);

@@ -2,6 +2,7 @@
 // Predicts a layer's times: sums of what its experts add, and what each job and transfer takes besides.
 #include "device/model.h"
 
+#include "device/charges.h"
 #include "duplex/arithmetic.h"
 
 // A time of the table, which is for the policy that places the pieces, in clocks.
@@ -99,6 +100,12 @@ static void product_phase(const struct moe_run *run, unsigned owned, struct sche
   }
 }
 
+// The decision of firmware on an RV32 controller is in its first job of the layer.
+static void add_decision(const struct moe_run *run, struct schedule_phase phases[STAGE_PHASES]) {
+  struct schedule_phase *first = phases[0].jobs ? &phases[0] : &phases[1];
+  if (first->jobs && charges_decides_in_job(run)) first->pim += charges_decision_of(run);
+}
+
 // The run's stage, whose phases are the layer's from number `number` on.
 static void predict_stage(const struct moe_run *run, unsigned number, struct duplex_moe_stats *stats) {
   const struct moe_stage *stage = run->stage;
@@ -108,6 +115,7 @@ static void predict_stage(const struct moe_run *run, unsigned number, struct dup
     schedule_phases(&stage->times, stage->format, run->dispatch.count, &run->decision, phases);
   for (unsigned i = 0; i < STAGE_PHASES && stage->kind != STAGE_EXPERTS; i++)
     if (run_phases(run) >> i & 1) product_phase(run, run_owned(run, i), &phases[i]);
+  if (number == 0) add_decision(run, phases);
   schedule_predict(stage->costs, stage->format, phases, &prediction);
   for (unsigned i = 0; i < STAGE_PHASES; i++) {
     stats->predicted_logic_pim[number + i] = prediction.pim[i];

@@ -77,10 +77,20 @@ static size_t result_bytes(const struct duplex_layer_options *layer) {
   return layer->products ? products * sizeof(duplex_f32) : layer->hidden * 16;
 }
 
+// The controller without what is for its user's eyes.
+static struct duplex_riscv_options without_observers(const struct duplex_riscv_options *riscv) {
+  return (struct duplex_riscv_options){.elf = riscv->elf,
+                                       .instructions_per_clock = riscv->instructions_per_clock,
+                                       .quiet_instructions = riscv->quiet_instructions};
+}
+
 int probe_open(struct probe *probe, enum stage_kind kind, const struct schedule_shape *shape,
                const struct duplex_stack_options *options, const struct duplex_layer_piece *piece, char *text,
                size_t size) {
   struct duplex_stack_options own = {.backend = options->backend, .strict = options->strict};
+  const struct duplex_riscv_options riscv =
+      options->riscv ? without_observers(options->riscv) : (struct duplex_riscv_options){0};
+  if (options->riscv) own.riscv = &riscv;
   own.backend.channels = shape->channels;
   own.backend.threads = 1;
   own.backend.command_file = own.backend.trace_file = NULL;

@@ -34,7 +34,8 @@ static int mix_xpu(struct duplex_device *device, uint32_t *hash) {
 }
 
 // A number for what tables of this device come from beside their shape: clocks of a probe on its stacks,
-// which change with the DRAM preset, the activation rule and the model; the formulas; the time of the xPU.
+// which change with the DRAM preset, the activation rule, the firmware and the model; the formulas; the time
+// of the xPU.
 static int find_origin(struct duplex_device *device) {
   static const struct schedule_shape fixed = {
       .hidden = 4096, .inner = 2048, .experts = 8, .stacks = 1, .channels = 32, .gated = 1};
@@ -117,10 +118,11 @@ static int check_table(struct duplex_device *device, const char *path, const str
     return device_fail(device, DUPLEX_ERROR_FORMAT, "%s: a table of another placement of experts", path);
   const int error = find_origin(device);
   if (error || origin == device->origin) return error;
-  return device_fail(device, DUPLEX_ERROR_FORMAT,
-                     "%s: a table of another DRAM preset, activation rule, model or xPU: origin %" PRIu32
-                     ", expected %" PRIu32,
-                     path, origin, device->origin);
+  return device_fail(
+      device, DUPLEX_ERROR_FORMAT,
+      "%s: a table of another DRAM preset, activation rule, firmware, model or xPU: origin %" PRIu32
+      ", expected %" PRIu32,
+      path, origin, device->origin);
 }
 
 // Whether the file of such layers is to have a table of two copies. AUTO takes either.

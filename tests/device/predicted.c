@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the model predicts of a layer against what the stacks' clocks and the xPU's commands show.
-// usage: predicted [LAYERS] [CHANNELS] [BACKEND] [CLOCKS]    (60 layers on the C model with 4 channels, of
-// 42,000 clocks or more, whose bound is 50 us); DUPLEX_SEED, DUPLEX_ONLY=n runs layer n alone
+// usage: predicted [LAYERS] [CHANNELS] [BACKEND] [CLOCKS] [FIRMWARE]    (60 layers on the C model with 4
+// channels, of 42,000 clocks or more, whose bound is 50 us; native firmware, or riscv); DUPLEX_SEED,
+// DUPLEX_ONLY=n runs layer n alone
 //
 // Every third layer gathers h, and every second one has two copies of each expert. Layers 10, 30 and 50 have
 // experts of Mixtral's, one or two of them, on five stacks of 32 channels.
@@ -19,6 +20,13 @@
 
 #define SHARE_MOST 0.02
 #define VALUES ((size_t)1 << 24)
+#define INNER_MOST 65536u  // of a device's layer
+
+// What the layers run on.
+struct target {
+  const char *backend;
+  bool riscv;  // the firmware runs on the RV32 controller
+};
 
 struct layer {
   struct duplex_moe_shape shape;
@@ -53,6 +61,7 @@ static struct layer draw(struct duplex_random *random, unsigned channels, unsign
   const size_t beats = active * (layer.gated ? 3 : 2) * layer.shape.hidden / 64;  // of an inner column
   const size_t rows = 1 + clocks / beats;
   layer.shape.inner = layer.stacks * channels * (rows + duplex_random_below(random, rows));
+  if (layer.shape.inner > INNER_MOST) layer.shape.inner = INNER_MOST;
   return layer;
 }
 
@@ -66,14 +75,16 @@ static duplex_f16 *values(struct duplex_random *random, size_t count) {
 }
 
 // Runs the layer; false: it failed.
-static bool run(const struct layer *layer, const char *backend, struct duplex_random *random,
+static bool run(const struct layer *layer, const struct target *target, struct duplex_random *random,
                 struct duplex_moe_stats *stats) {
-  const struct duplex_device_options options = {.stacks = layer->stacks,
-                                                .stack = {.backend = {.channels = layer->channels}},
-                                                .partials = layer->partials,
-                                                .threads = 2,
-                                                .copies = layer->copies,
-                                                .always_decide = 1};
+  const struct duplex_riscv_options riscv = {0};
+  const struct duplex_device_options options = {
+      .stacks = layer->stacks,
+      .stack = {.backend = {.channels = layer->channels}, .riscv = target->riscv ? &riscv : NULL},
+      .partials = layer->partials,
+      .threads = 2,
+      .copies = layer->copies,
+      .always_decide = 1};
   const size_t matrix = layer->shape.experts * layer->shape.inner * layer->shape.hidden;
   const struct duplex_moe_weights weights = {
       .router = values(random, layer->shape.experts * layer->shape.hidden),
@@ -86,7 +97,7 @@ static bool run(const struct layer *layer, const char *backend, struct duplex_ra
   struct duplex_device *device;
   struct duplex_moe *moe;
   char text[256] = "";
-  int error = duplex_device_open(backend, &options, &device, text, sizeof text);
+  int error = duplex_device_open(target->backend, &options, &device, text, sizeof text);
   if (error) fprintf(stderr, "predicted: %s\n", text);
   if (!error)
     error = duplex_device_load_moe(device, &layer->shape, &weights, duplex_activation_builtin("silu"), &moe);
@@ -113,15 +124,15 @@ static void explain(const struct duplex_moe_stats *s) {
 }
 
 // Runs one layer; *share: by how much it is longer than predicted. False: it failed.
-static bool compare(unsigned long number, unsigned channels, const char *backend, unsigned long clocks,
-                    double *share) {
+static bool compare(unsigned long number, unsigned channels, const struct target *target,
+                    unsigned long clocks, double *share) {
   struct duplex_random random;
   struct duplex_moe_stats s;
   duplex_random_seed(&random, environment_seed(), number);
   struct layer layer = number % 20 == 10 ? draw_mixtral(&random) : draw(&random, channels, clocks);
   if (number % 3 == 1) layer.partials = DUPLEX_PARTIALS_GATHERED;
   layer.copies = 2 - (number + number / 20) % 2;
-  if (!run(&layer, backend, &random, &s)) return false;
+  if (!run(&layer, target, &random, &s)) return false;
   const uint64_t shown = s.sides + s.hand_over + s.distribute + s.reduce;
   *share = (double)shown / (double)s.predicted - 1;
   printf(
@@ -138,7 +149,8 @@ static bool compare(unsigned long number, unsigned channels, const char *backend
 int main(int argc, char **argv) {
   const unsigned long layers = argc > 1 ? strtoul(argv[1], NULL, 10) : 60;
   const unsigned channels = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 4;
-  const char *backend = argc > 3 ? argv[3] : "cmodel";
+  const struct target target = {.backend = argc > 3 ? argv[3] : "cmodel",
+                                .riscv = argc > 5 && strcmp(argv[5], "riscv") == 0};
   const unsigned long clocks = argc > 4 ? strtoul(argv[4], NULL, 10) : 42000;
   double worst = 0;
   double sum = 0;
@@ -148,7 +160,7 @@ int main(int argc, char **argv) {
   for (unsigned long i = 0; i < layers; i++) {
     double share;
     if (only < layers && i != only) continue;
-    if (!compare(i, channels, backend, clocks, &share)) return 1;
+    if (!compare(i, channels, &target, clocks, &share)) return 1;
     if (fabs(share) > fabs(worst)) worst = share;
     sum += fabs(share);
     far += fabs(share) > SHARE_MOST;

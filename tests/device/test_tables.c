@@ -143,8 +143,43 @@ static void test_of_another(void **state) {
   other = options;
   other.stack.backend.dram_preset = "hbm3_6400";
   device = open_device(&other);
-  assert_refused(device, &form, DUPLEX_ERROR_FORMAT, "another DRAM preset, activation rule, model or xPU");
+  assert_refused(device, &form, DUPLEX_ERROR_FORMAT,
+                 "another DRAM preset, activation rule, firmware, model or xPU");
   duplex_device_close(device);
+}
+
+// With the firmware on the RV32 controller jobs take longer. Its table knows that, the one of native firmware
+// does not, and a device refuses the other one's file.
+static void test_firmware(void **state) {
+  const struct duplex_riscv_options riscv = {0};
+  struct duplex_device_options other = options;
+  static struct schedule_times times[2];
+  uint32_t origin[2];
+  char text[256];
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    other.stack.riscv = i ? &riscv : NULL;
+    struct duplex_device *device = open_device(&other);
+    if (i)
+      assert_refused(device, &form, DUPLEX_ERROR_FORMAT,
+                     "another DRAM preset, activation rule, firmware, model or xPU");
+    assert_int_equal(duplex_device_save_table(device, &form, path), 0);
+    assert_int_equal(schedule_load(path, &times[i], &origin[i], text, sizeof text), 0);
+    duplex_device_close(device);
+  }
+  assert_true(origin[0] != origin[1]);
+  assert_true(times[1].costs[SCHEDULE_OF_PIECE].job > times[0].costs[SCHEDULE_OF_PIECE].job + 1000);
+  assert_int_equal(times[1].costs[SCHEDULE_OF_PIECE].sums[0][8],
+                   times[0].costs[SCHEDULE_OF_PIECE].sums[0][8]);
+  // Slower firmware takes longer for what it does between two experts.
+  const struct duplex_riscv_options slow = {.instructions_per_clock = 0.1};
+  other.stack.riscv = &slow;
+  struct duplex_device *device = open_device(&other);
+  assert_int_equal(duplex_device_save_table(device, &form, path), 0);
+  assert_int_equal(schedule_load(path, &times[0], &origin[0], text, sizeof text), 0);
+  duplex_device_close(device);
+  assert_true(origin[0] != origin[1]);
+  assert_true(times[0].rows[1].pim[0][1] > 2 * times[1].rows[1].pim[0][1]);
 }
 
 // A file with the table of two copies: a device that may have them has as many copies as its file is of; one
@@ -186,7 +221,8 @@ static void test_xpu_times(void **state) {
   assert_int_equal(fclose(file), 0);
   other.xpu_times = kernels;
   struct duplex_device *device = open_device(&other);
-  assert_refused(device, &form, DUPLEX_ERROR_FORMAT, "another DRAM preset, activation rule, model or xPU");
+  assert_refused(device, &form, DUPLEX_ERROR_FORMAT,
+                 "another DRAM preset, activation rule, firmware, model or xPU");
   struct duplex_moe_stats stats = run(device);
   assert_int_equal(stats.logic_pim_experts, 1);
   assert_int_equal(stats.xpu_experts + stats.shared_experts, 0);
@@ -225,7 +261,8 @@ static void test_damaged(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_parts),      cmocka_unit_test(test_used),
                                      cmocka_unit_test(test_of_another), cmocka_unit_test(test_xpu_times),
-                                     cmocka_unit_test(test_copies),     cmocka_unit_test(test_damaged)};
+                                     cmocka_unit_test(test_firmware),   cmocka_unit_test(test_copies),
+                                     cmocka_unit_test(test_damaged)};
   const int descriptor = mkstemp(path);
   if (descriptor < 0) return 1;
   close(descriptor);
