@@ -35,7 +35,7 @@
 #define DECIDE_OPTION                                                                            \
   {                                                                                              \
     "--decide", "auto|always",                                                                   \
-        "about layers with policy best: those that the xPU alone is not predicted to do sooner " \
+        "about layers with policy best: those that no side alone is predicted to do sooner " \
         "(default), or all",                                                                     \
         0, 0                                                                                     \
   }

@@ -10,7 +10,8 @@
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
-#define WAYS 4u
+#define PLACEMENTS 3u  // one copy, two, one over all bundles
+#define WAYS (2 * PLACEMENTS)
 // Ways that take longer than the fastest one by more than one part in so many, by formulas, are not measured.
 #define FORMULA_ERROR 14u
 
@@ -64,8 +65,10 @@ uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts) {
   run_decide_by(&run, SCHEDULE_BEST);
   const uint64_t best = predict_whole(&run);
   if (options->always_decide) return best;
-  run_decide_by(&run, SCHEDULE_ALONE);
-  return duplex_smaller(best, predict_whole(&run));
+  run_decide_by(&run, SCHEDULE_XPU_ALONE);
+  const uint64_t xpu = predict_whole(&run);
+  run_decide_by(&run, SCHEDULE_PIM_ALONE);
+  return duplex_smaller(best, duplex_smaller(xpu, predict_whole(&run)));
 }
 
 static uint64_t predict_under(void *context, enum schedule_policy policy, uint16_t *counts) {
@@ -100,7 +103,7 @@ static int can_copy(struct duplex_moe *moe, const struct duplex_moe_form *form, 
   const struct duplex_device_options *options = &moe->device->options;
   *can = false;
   if (options->copies == 1 || options->policy != DUPLEX_POLICY_BEST) return DUPLEX_OK;
-  const int error = moe_lay_out(moe, form, (struct moe_way){partials, 2});
+  const int error = moe_lay_out(moe, form, (struct moe_way){partials, 2, false});
   *can = !error && moe->way.copies > 1;
   if (error || options->copies || !*can) return error;
   const size_t largest = RUN_TOKENS_MOST * moe->shape.experts;  // that a layer takes
@@ -145,20 +148,32 @@ static int add(struct duplex_moe *moe, const struct duplex_moe_form *form, struc
   return compare_xpu(moe, counts[0], &candidates->slower);
 }
 
-// Adds the ways with these sums. A file with the table of a number of copies of such layers decides for that.
-static int add_copies(struct duplex_moe *moe, const struct duplex_moe_form *form,
-                      enum duplex_partials partials, struct candidates *candidates) {
+// Placements of these sums that may be chosen, as the bits of tables_from_file. The one for a side alone is
+// none where every layer is decided. A file with the table of one of them decides for that.
+static int find_placements(struct duplex_moe *moe, const struct duplex_moe_form *form,
+                           enum duplex_partials partials, unsigned *placements) {
+  const struct duplex_device_options *options = &moe->device->options;
   uint16_t counts[DUPLEX_EXPERTS_MOST];
   bool two;
-  int error = can_copy(moe, form, partials, expect(moe, counts), &two);
-  const bool one = !two || !moe->device->options.copies;
+  const int error = can_copy(moe, form, partials, expect(moe, counts), &two);
+  const bool one = !two || !options->copies;
+  const bool alone = one && options->policy == DUPLEX_POLICY_BEST && !options->always_decide;
+  *placements = (unsigned)one | (unsigned)two << 1 | (unsigned)alone << 2;
+  if (error || __builtin_popcount(*placements) == 1) return error;
   const unsigned from_file =
-      one && two ? tables_from_file(moe->device, form, partials == DUPLEX_PARTIALS_F32) : 0;
-  const bool only = from_file == 1 || from_file == 2;
-  if (!error && one && (!only || from_file == 1))
-    error = add(moe, form, (struct moe_way){partials, 1}, candidates);
-  if (!error && two && (!only || from_file == 2))
-    error = add(moe, form, (struct moe_way){partials, 2}, candidates);
+      *placements & tables_from_file(moe->device, form, partials == DUPLEX_PARTIALS_F32);
+  if (__builtin_popcount(from_file) == 1) *placements = from_file;
+  return DUPLEX_OK;
+}
+
+// Adds the ways with these sums.
+static int add_placements(struct duplex_moe *moe, const struct duplex_moe_form *form,
+                          enum duplex_partials partials, struct candidates *candidates) {
+  unsigned placements;
+  int error = find_placements(moe, form, partials, &placements);
+  for (unsigned i = 0; i < PLACEMENTS && !error; i++)
+    if (placements >> i & 1)
+      error = add(moe, form, (struct moe_way){partials, i == 1 ? 2 : 1, i == 2}, candidates);
   return error;
 }
 
@@ -200,9 +215,9 @@ int moe_choose(struct duplex_moe *moe, const struct duplex_moe_form *form) {
   const bool chooses = wanted == DUPLEX_PARTIALS_AUTO;
   struct candidates candidates = {.count = 0};
   struct moe_way best;
-  int error = add_copies(moe, form, chooses ? DUPLEX_PARTIALS_ACC : wanted, &candidates);
+  int error = add_placements(moe, form, chooses ? DUPLEX_PARTIALS_ACC : wanted, &candidates);
   if (!error && chooses && moe->device->stacks > 1)
-    error = add_copies(moe, form, DUPLEX_PARTIALS_GATHERED, &candidates);
+    error = add_placements(moe, form, DUPLEX_PARTIALS_GATHERED, &candidates);
   if (error) return measure_code(error);
   keep_near(&candidates);
   error = choose_best(moe, form, &candidates, &best);

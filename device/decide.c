@@ -4,7 +4,7 @@
 
 #include "device/charges.h"
 
-// `best` where its decision pays, or the xPU alone.
+// `best` where its decision pays, or one side alone.
 static enum schedule_policy best_of(const struct moe_run *run) {
   if (run->device->options.always_decide) return SCHEDULE_BEST;
   return schedule_worthwhile(&run->moe->worth, (uint32_t)run->dispatch.pairs, charges_decision_of(run));
@@ -25,7 +25,7 @@ static enum schedule_policy policy_of(const struct moe_run *run) {
 }
 
 void run_decide_by(struct moe_run *run, enum schedule_policy policy) {
-  schedule_decide(policy, &run->moe->charged, run->dispatch.count, run->moe->work, &run->decision);
+  schedule_divide(policy, &run->moe->charged, run->dispatch.count, run->moe->work, &run->decision);
 }
 
 void run_decide(struct moe_run *run) { run_decide_by(run, policy_of(run)); }

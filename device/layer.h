@@ -37,6 +37,7 @@ _Static_assert(1u << MOE_XPU_BUNDLE == SCHEDULE_COPY_BUNDLE, "the schedule's bun
 struct moe_way {
   enum duplex_partials partials;
   unsigned copies;
+  bool striped;  // one copy over all bundles, for either side alone
 };
 
 struct duplex_moe {
@@ -106,7 +107,7 @@ uint64_t moe_dram_bytes(const struct duplex_moe *moe);
 
 // Clocks that such a layer is predicted to take with so many tokens of each expert: all that
 // duplex_moe_stats.predicted has, the decision, and the launches of its phases. Under BEST as it is decided
-// or on the xPU alone, whichever is less.
+// or on one side alone, whichever is least.
 uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts);
 
 // Inner columns of a piece before part `cut`, and behind it; `cut` may be beyond the stack's parts.

@@ -57,7 +57,7 @@ static int set_times(void *context, unsigned stack) {
 
 static int prepare_firmware(struct moe_run *run) {
   run->firmware_decides = run->moe->turns == 1 && run->device->options.policy != DUPLEX_POLICY_PAPER &&
-                          run->decision.policy != SCHEDULE_ALONE;
+                          !schedule_is_alone((enum schedule_policy)run->decision.policy);
   return run->firmware_decides ? device_each_stack(run->device, set_times, run) : DUPLEX_OK;
 }
 

@@ -81,7 +81,8 @@ static const struct schedule_costs *costs_of(const struct duplex_moe *moe, const
 
 // The tables that a stage needs.
 static struct tables_wanted tables_of_stage(const struct duplex_moe *moe, const struct moe_stage *stage) {
-  return (struct tables_wanted){stage->kind, stage->format == SCHEDULE_ROUNDED, moe->way.copies > 1};
+  return (struct tables_wanted){stage->kind, stage->format == SCHEDULE_ROUNDED, moe->way.copies > 1,
+                                moe->way.striped};
 }
 
 // Adds the times of another stage, of a table with the same unit and placement.

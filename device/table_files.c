@@ -10,8 +10,9 @@
 #include "schedule/tables_file.h"
 
 // The table that files have: of whole experts.
-static struct tables_wanted of_experts(const struct duplex_device *device, bool replicated) {
-  return (struct tables_wanted){STAGE_EXPERTS, device->options.partials == DUPLEX_PARTIALS_F32, replicated};
+static struct tables_wanted of_experts(const struct duplex_device *device, bool replicated, bool striped) {
+  return (struct tables_wanted){STAGE_EXPERTS, device->options.partials == DUPLEX_PARTIALS_F32, replicated,
+                                striped};
 }
 
 // FNV-1a, number by number.
@@ -63,36 +64,36 @@ static int check(struct duplex_device *device, const struct duplex_moe_form *for
   return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%s is NULL: expected a pointer", form ? "path" : "form");
 }
 
-// The copies of a layer of this form: those of one that is there, or as moe_choose would have them.
-static int choose_copies(struct duplex_device *device, const struct duplex_moe_form *form, unsigned *copies) {
+// The way of a layer of this form: that of one that is there, or as moe_choose would have it.
+static int choose_way(struct duplex_device *device, const struct duplex_moe_form *form, struct moe_way *way) {
   for (const struct duplex_moe *layer = device->layers; layer; layer = layer->next)
     if (memcmp(&layer->shape, &form->shape, sizeof form->shape) == 0 && layer->gated == form->gated) {
-      *copies = layer->way.copies;
+      *way = layer->way;
       return DUPLEX_OK;
     }
   struct duplex_moe *moe = moe_new(device, form);
   if (!moe) return device_no_memory(device);
   const int error = moe_choose(moe, form);
-  *copies = moe->way.copies;
+  *way = moe->way;
   moe_free(moe);
   return error;
 }
 
 int duplex_device_measure_table(struct duplex_device *device, const struct duplex_moe_form *form) {
-  unsigned copies;
+  struct moe_way way;
   const int error = check(device, form, "");
-  return error ? error : choose_copies(device, form, &copies);
+  return error ? error : choose_way(device, form, &way);
 }
 
 int duplex_device_save_table(struct duplex_device *device, const struct duplex_moe_form *form,
                              const char *path) {
   const struct schedule_times *times;
-  unsigned copies;
+  struct moe_way way;
   char text[512];
   int error = check(device, form, path);
-  if (!error) error = choose_copies(device, form, &copies);
+  if (!error) error = choose_way(device, form, &way);
   if (error) return error;
-  const struct tables_wanted wanted = of_experts(device, copies > 1);
+  const struct tables_wanted wanted = of_experts(device, way.copies > 1, way.striped);
   error = measure_code(tables_take_all(device, form, &wanted, &times));
   if (!error) error = find_origin(device);
   if (error) return error;
@@ -129,7 +130,7 @@ static int check_table(struct duplex_device *device, const char *path, const str
 static int wants_copies(struct duplex_device *device, const struct duplex_moe_form *form, bool of_file,
                         bool *wants) {
   const struct duplex_device_options *options = &device->options;
-  const struct tables_wanted two = of_experts(device, true);
+  const struct tables_wanted two = of_experts(device, true, false);
   struct schedule_shape shape;
   struct schedule_placement placement;
   *wants = false;
@@ -138,6 +139,13 @@ static int wants_copies(struct duplex_device *device, const struct duplex_moe_fo
   const int error = tables_plan(device, form, &two, &shape, &placement);
   *wants = !error && placement.layout == SCHEDULE_REPLICATED;
   return error;
+}
+
+// Whether a table of experts over all bundles can be that of a layer for a side alone.
+static bool may_be_striped(const struct duplex_device *device, const struct schedule_times *times) {
+  const struct duplex_device_options *options = &device->options;
+  return times->placement.layout == SCHEDULE_STRIPED && options->policy == DUPLEX_POLICY_BEST &&
+         options->copies != 2 && !options->always_decide;
 }
 
 int duplex_device_load_table(struct duplex_device *device, const struct duplex_moe_form *form,
@@ -150,13 +158,14 @@ int duplex_device_load_table(struct duplex_device *device, const struct duplex_m
   bool replicated;
   int error = check(device, form, path);
   if (error) return error;
-  struct tables_wanted wanted = of_experts(device, false);
+  struct tables_wanted wanted = of_experts(device, false, false);
   error = tables_plan(device, form, &wanted, &shape, &placement);
   if (error) return error;
   error = schedule_load(path, &times, &origin, text, sizeof text);
   if (error) return device_fail(device, error, "%s", text);
   error = wants_copies(device, form, times.shape.replicated, &replicated);
   wanted.replicated = replicated;
+  wanted.striped = placement.layout != SCHEDULE_STRIPED && may_be_striped(device, &times);
   if (!error) error = tables_plan(device, form, &wanted, &shape, &placement);
   if (!error) error = check_table(device, path, &times, origin, &shape, &placement);
   return error ? error : tables_put(device, form, &wanted, &times);

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "device/measure.h"
+#include "schedule/formula.h"
 
 struct device_table {
   struct device_table *next;
   enum stage_kind kind;
   struct schedule_times times;
+  bool striped;       // as wanted
   unsigned measured;  // parts of it, MEASURE_...
   bool from_file;
 };
@@ -51,10 +53,11 @@ static int shape_of(struct duplex_device *device, const struct duplex_moe_form *
                      s->hidden, s->inner, SCHEDULE_EXPERTS, SCHEDULE_SIZE);
 }
 
-static struct device_table *find(const struct duplex_device *device, enum stage_kind kind,
+static struct device_table *find(const struct duplex_device *device, const struct tables_wanted *wanted,
                                  const struct schedule_shape *shape) {
   struct device_table *table = device->tables;
-  while (table && (table->kind != kind || memcmp(&table->times.shape, shape, sizeof *shape) != 0))
+  while (table && (table->kind != wanted->kind || table->striped != wanted->striped ||
+                   memcmp(&table->times.shape, shape, sizeof *shape) != 0))
     table = table->next;
   return table;
 }
@@ -66,13 +69,18 @@ static int take(struct duplex_device *device, const struct duplex_moe_form *form
   struct schedule_shape shape;
   const int error = shape_of(device, form, wanted, &shape);
   if (error) return error;
-  *table = find(device, wanted->kind, &shape);
+  *table = find(device, wanted, &shape);
   if (*table) return DUPLEX_OK;
   struct device_table *made = calloc(1, sizeof *made);
   if (!made) return device_no_memory(device);
   made->kind = wanted->kind;
   made->times.shape = shape;
-  schedule_place(&shape, &made->times.placement);
+  made->striped = wanted->striped;
+  if (wanted->striped) {
+    made->times.placement = (struct schedule_placement){SCHEDULE_STRIPED, 1, {1}, {{formula_slice(&shape)}}};
+  } else {
+    schedule_place(&shape, &made->times.placement);
+  }
   made->next = device->tables;
   device->tables = made;
   *table = made;
@@ -131,13 +139,13 @@ int tables_take(struct duplex_device *device, const struct duplex_moe_form *form
 }
 
 unsigned tables_from_file(struct duplex_device *device, const struct duplex_moe_form *form, bool rounded) {
-  unsigned copies = 0;
-  for (unsigned i = 0; i < 2; i++) {
-    const struct tables_wanted wanted = {STAGE_EXPERTS, rounded, i};
+  unsigned there = 0;
+  for (unsigned i = 0; i < 3; i++) {
+    const struct tables_wanted wanted = {STAGE_EXPERTS, rounded, i == 1, i == 2};
     struct device_table *table;
-    if (!take(device, form, &wanted, &table)) copies |= (unsigned)table->from_file << i;
+    if (!take(device, form, &wanted, &table)) there |= (unsigned)table->from_file << i;
   }
-  return copies;
+  return there;
 }
 
 int tables_take_all(struct duplex_device *device, const struct duplex_moe_form *form,

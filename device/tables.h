@@ -13,6 +13,7 @@ struct tables_wanted {
   enum stage_kind kind;
   bool rounded;
   bool replicated;
+  bool striped;  // experts lie over all bundles, whatever the schedule places: for a layer of one side
 };
 
 // Shape and placement that such a table is of, of layers of this form. Errors: ARGUMENT (a shape out of
@@ -27,7 +28,8 @@ int tables_plan(struct duplex_device *device, const struct duplex_moe_form *form
 int tables_take(struct duplex_device *device, const struct duplex_moe_form *form,
                 const struct tables_wanted *wanted, const struct schedule_times **times);
 
-// Of which copies of such layers, as bits, there are tables from files: 1 for one, 2 for two; 0: of none.
+// Of which placements of such layers, as bits, there are tables from files: 1 for one copy, 2 for two, 4 for
+// a striped one; 0: of none.
 unsigned tables_from_file(struct duplex_device *device, const struct duplex_moe_form *form, bool rounded);
 
 // All of the table, measured if need be; and one from a file in its place, of this shape and placement.

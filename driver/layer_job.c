@@ -28,7 +28,7 @@ static struct layer_job layer_job(const struct duplex_layer *layer, unsigned pie
                                   enum duplex_result_format format) {
   struct layer_job job = {.hidden = layer->hidden,
                           .products = layer->products,
-                          .down_layout = layer->piece[piece].down,
+                          .down_layout = &layer->piece[piece].down,
                           .format = format,
                           .channels = layer->stack->channels};
   layer_sizes(&job, layer->piece[piece].product_row_sets);

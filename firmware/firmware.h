@@ -124,11 +124,12 @@ struct layer_job {
   const uint32_t *inner;  // [parts]: rows of h; multiples of 64 but for the last
   bool gated, exponents;  // of gate and up
   bool products;
-  uint32_t stripe;                   // of the weights
-  struct weight_layout down_layout;  // of products: unused
+  uint32_t stripe;                          // of the weights
+  const struct weight_layout *down_layout;  // of products: unused
   uint32_t x_stripe, results_stripe;
-  uint32_t groups_of_pass;                    // layer_sizes: 1 or 2
-  uint32_t x_of_pass[3], results_of_pass[3];  // layer_sizes: row sets of a pass of so many groups
+  // layer_sizes: 1 or 2; row sets of so many groups, in as many passes as it takes.
+  uint32_t groups_of_pass;
+  uint32_t x_of_pass[3], results_of_pass[3];
   struct region table;
   uint32_t table_tiles;  // as in expert_job
   enum duplex_result_format format;
@@ -154,15 +155,14 @@ void layer_sizes(struct layer_job *job, uint32_t product_row_sets);
 uint32_t layer_product_row_sets(const struct weight_layout *part, uint32_t hidden);
 
 // Row sets of the activations and of the results of one expert.
-static inline uint32_t layer_row_sets(const struct layer_job *job, const uint32_t of_pass[3],
-                                      uint32_t groups) {
-  return job->groups_of_pass == 1 ? groups * of_pass[1] : groups / 2 * of_pass[2] + of_pass[groups % 2];
+static inline uint32_t layer_row_sets(const uint32_t of_pass[3], uint32_t groups) {
+  return groups / 2 * of_pass[2] + of_pass[groups % 2];
 }
 static inline uint32_t layer_x_row_sets(const struct layer_job *job, uint32_t groups) {
-  return layer_row_sets(job, job->x_of_pass, groups);
+  return layer_row_sets(job->x_of_pass, groups);
 }
 static inline uint32_t layer_result_row_sets(const struct layer_job *job, uint32_t groups) {
-  return layer_row_sets(job, job->results_of_pass, groups);
+  return layer_row_sets(job->results_of_pass, groups);
 }
 
 // Memory of the kernel, too large for a small stack. The descriptors of a pass differ from expert to expert

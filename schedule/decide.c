@@ -3,28 +3,23 @@
 #include "duplex/arithmetic.h"
 #include "schedule/policies.h"
 
-// Every expert on one side, one after another: from four bundles, or from the xPU's copies if it is ALONE
-// with these.
+// Every expert on one side, one after another, from four bundles.
 static void one_side(enum schedule_policy policy, const struct schedule_times *times, const uint16_t *counts,
                      struct schedule_decision *decision) {
   const bool pim = policy == SCHEDULE_PIM;
-  const bool copied = policy == SCHEDULE_ALONE && times->placement.layout == SCHEDULE_REPLICATED;
   uint32_t sum = 0;
   for (uint32_t e = 0; e < times->shape.experts; e++) {
     const uint32_t groups = schedule_groups(counts[e]);
-    if (pim) {
-      sum += SCHEDULE_TIME(times, groups, striped[SCHEDULE_BUNDLES - 1]);
-    } else {
-      sum += copied ? SCHEDULE_TIME(times, groups, xpu[0][0]) : SCHEDULE_TIME(times, groups, whole);
-    }
+    sum += pim ? SCHEDULE_TIME(times, groups, striped[SCHEDULE_BUNDLES - 1])
+               : SCHEDULE_TIME(times, groups, whole);
     decision->cut[0][e] = pim && groups;
     decision->cut[1][e] = 0;
   }
-  decision->owned[0] = copied ? SCHEDULE_COPIED_BUNDLES : SCHEDULE_ALL_BUNDLES;
+  decision->owned[0] = SCHEDULE_ALL_BUNDLES;
   if (pim) {
     decision->pim[0] = sum;
   } else {
-    decision->xpu[copied] = sum;
+    decision->xpu[0] = sum;
   }
 }
 
@@ -36,7 +31,6 @@ void schedule_decide(enum schedule_policy policy, const struct schedule_times *t
   switch (policy) {
     case SCHEDULE_XPU:
     case SCHEDULE_PIM:
-    case SCHEDULE_ALONE:
       one_side(policy, times, counts, decision);
       break;
     case SCHEDULE_PAPER:

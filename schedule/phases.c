@@ -15,13 +15,14 @@ struct piece {
 
 static bool has_pieces(const struct schedule_times *times, const struct schedule_decision *decision) {
   const uint32_t layout = times->placement.layout;
-  if (decision->policy == SCHEDULE_ALONE) return layout == SCHEDULE_REPLICATED;
-  return decision->policy == SCHEDULE_BEST && layout != SCHEDULE_STRIPED;
+  if (decision->policy == SCHEDULE_XPU_ALONE) return layout == SCHEDULE_REPLICATED;
+  return layout != SCHEDULE_STRIPED &&
+         (decision->policy == SCHEDULE_BEST || decision->policy == SCHEDULE_PIM_ALONE);
 }
 
 const struct schedule_costs *schedule_costs_of(const struct schedule_times *times,
                                                const struct schedule_decision *decision) {
-  if (has_pieces(times, decision) || decision->policy == SCHEDULE_ALONE)
+  if (has_pieces(times, decision) || schedule_is_alone((enum schedule_policy)decision->policy))
     return &times->costs[SCHEDULE_OF_PIECE];
   return &times->costs[decision->spaces ? SCHEDULE_OF_BUNDLE : SCHEDULE_OF_STRIPES];
 }

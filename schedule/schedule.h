@@ -105,8 +105,8 @@ struct schedule_times {
 };
 
 // PAPER is the faster of its two halves: SPACES, an expert in bundle e % 4, and TURNS, striped over all
-// bundles with one side at a time. Where the placement is there already, its own half is asked for. ALONE:
-// the xPU does all that is placed for BEST.
+// bundles with one side at a time. Where the placement is there already, its own half is asked for.
+// XPU_ALONE and PIM_ALONE: one side does all that is placed for BEST.
 enum schedule_policy {
   SCHEDULE_XPU,
   SCHEDULE_PIM,
@@ -114,12 +114,18 @@ enum schedule_policy {
   SCHEDULE_BEST,
   SCHEDULE_SPACES,
   SCHEDULE_TURNS,
-  SCHEDULE_ALONE
+  SCHEDULE_XPU_ALONE,
+  SCHEDULE_PIM_ALONE
 };
+
+// Whether one side has all, as it lies for BEST.
+static inline bool schedule_is_alone(enum schedule_policy policy) {
+  return policy == SCHEDULE_XPU_ALONE || policy == SCHEDULE_PIM_ALONE;
+}
 
 // Whether a controller decides about each layer: not if one side has all.
 static inline bool schedule_is_decided(enum schedule_policy policy) {
-  return policy != SCHEDULE_XPU && policy != SCHEDULE_PIM && policy != SCHEDULE_ALONE;
+  return policy != SCHEDULE_XPU && policy != SCHEDULE_PIM && !schedule_is_alone(policy);
 }
 
 // Two phases. In phase f Logic-PIM owns the bundles `owned[f]` and the xPU the others: {0, 1} and {2, 3} for
@@ -130,8 +136,11 @@ static inline bool schedule_is_decided(enum schedule_policy policy) {
 // `best`: cut[q][e] is the cut of piece q of expert e. STRIPED, `xpu`, `pim` and `paper` (whose experts are
 // striped over four bundles, or lie in bundle e % 4): cut[0][e] is 1 for Logic-PIM and 0 for the xPU. With
 // weights over all bundles Logic-PIM owns them in phase 0, and the xPU in phase 1. REPLICATED: all is done in
-// phase 0, in which Logic-PIM owns {0, 1, 2}; cut[1] is cut[0], that of the copy. ALONE: all cuts are 0, and
-// all is done in one phase: as with `xpu`, or as REPLICATED.
+// phase 0, in which Logic-PIM owns {0, 1, 2}; cut[1] is cut[0], that of the copy.
+//
+// XPU_ALONE: all cuts are 0, in one phase, as with `xpu` or as REPLICATED. PIM_ALONE: all cuts of experts
+// with tokens are the last ones. All is done in phase 0, in which Logic-PIM owns {0, 1, 2} if REPLICATED, and
+// else all four bundles: one piece after another.
 struct schedule_decision {
   uint32_t policy;
   uint32_t spaces;  // 1: `paper` chose one bundle an expert; else its experts are striped over all four
@@ -212,8 +221,12 @@ bool schedule_charge(const struct schedule_times *measured, enum schedule_format
 // True if version, hash, ranges and the order of times are as they must be.
 bool schedule_valid(const struct schedule_times *times);
 
-// counts[e]: tokens of expert e of times->shape.experts. The table must be valid.
+// counts[e]: tokens of expert e of times->shape.experts. The table must be valid. schedule_decide: for all
+// policies but XPU_ALONE and PIM_ALONE, of which there is nothing to decide, and no code in the firmware.
 void schedule_decide(enum schedule_policy policy, const struct schedule_times *times, const uint16_t *counts,
+                     struct schedule_work *work, struct schedule_decision *decision);
+// For every policy.
+void schedule_divide(enum schedule_policy policy, const struct schedule_times *times, const uint16_t *counts,
                      struct schedule_work *work, struct schedule_decision *decision);
 
 // What a phase has to do, in clocks: shares of experts on both sides as the table has them; and for
@@ -258,23 +271,25 @@ static inline bool schedule_phase_works(const struct schedule_phase *phase) {
   return phase->pim || phase->xpu;
 }
 
-// Whether a decision pays. A step has layers of about as many pairs of token and expert; gain: clocks that
-// `best` takes less than the xPU alone (0: none), with launches but without the decision.
+// Whether a decision pays. A step has layers of about as many pairs of token and expert; alone: the side that
+// takes less by itself; gain: clocks that `best` takes less than that side (0: none), with launches but
+// without the decision.
 #define SCHEDULE_STEPS 121u
 struct schedule_worth {
   uint32_t launch;  // clocks of a launch of the xPU, which hides behind a decision
   uint32_t last;    // step, for more pairs too
   uint64_t gain[SCHEDULE_STEPS];
+  enum schedule_policy alone[SCHEDULE_STEPS];  // XPU_ALONE or PIM_ALONE
 };
 
-// Clocks that a layer takes under BEST or ALONE: the prediction, and a launch in each phase.
+// Clocks that a layer takes under BEST, XPU_ALONE or PIM_ALONE: the prediction, and a launch in each phase.
 typedef uint64_t schedule_predictor(void *context, enum schedule_policy policy, uint16_t *counts);
 
-// Compares both for pairs that are spread evenly over `experts` (1 to SCHEDULE_EXPERTS), up to
+// Compares the three for pairs that are spread evenly over `experts` (1 to SCHEDULE_EXPERTS), up to
 // 8 SCHEDULE_GROUPS tokens of each.
 void schedule_weigh(uint32_t experts, uint32_t launch, schedule_predictor *predict, void *context,
                     struct schedule_worth *worth);
-// BEST if a decision of so many clocks pays for a layer of so many pairs, else ALONE.
+// BEST if a decision of so many clocks pays for a layer of so many pairs, else the side that it is left to.
 enum schedule_policy schedule_worthwhile(const struct schedule_worth *worth, uint32_t pairs,
                                          uint64_t decision);
 

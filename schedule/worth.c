@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether a decision pays for a layer (docs/schedule.md, "Whether a decision pays").
+// Whether a decision pays for a layer, and which side has it if not (docs/schedule.md, "Whether a decision
+// pays").
 //
 // Steps of pairs: 0 to 7 are steps of one pair, and each octave from 8 on has eight.
 #include "schedule/schedule.h"
@@ -28,18 +29,23 @@ void schedule_weigh(uint32_t experts, uint32_t launch, schedule_predictor *predi
   uint16_t counts[SCHEDULE_EXPERTS];
   worth->launch = launch;
   worth->gain[0] = 0;
+  worth->alone[0] = SCHEDULE_XPU_ALONE;
   worth->last = step_of(experts * SCHEDULE_GROUPS * 8);
   for (uint32_t step = 1; step <= worth->last; step++) {
     spread((first_of(step) + first_of(step + 1)) / 2, experts, counts);
     const uint64_t best = predict(context, SCHEDULE_BEST, counts);
-    const uint64_t alone = predict(context, SCHEDULE_ALONE, counts);
+    const uint64_t xpu = predict(context, SCHEDULE_XPU_ALONE, counts);
+    const uint64_t pim = predict(context, SCHEDULE_PIM_ALONE, counts);
+    const uint64_t alone = pim < xpu ? pim : xpu;
+    worth->alone[step] = pim < xpu ? SCHEDULE_PIM_ALONE : SCHEDULE_XPU_ALONE;
     worth->gain[step] = alone > best ? alone - best : 0;
   }
 }
 
 enum schedule_policy schedule_worthwhile(const struct schedule_worth *worth, uint32_t pairs,
                                          uint64_t decision) {
-  const uint32_t step = step_of(pairs);
+  const uint32_t own = step_of(pairs);
+  const uint32_t step = own < worth->last ? own : worth->last;
   const uint64_t cost = decision > worth->launch ? decision - worth->launch : 0;
-  return worth->gain[step < worth->last ? step : worth->last] > cost ? SCHEDULE_BEST : SCHEDULE_ALONE;
+  return worth->gain[step] > cost ? SCHEDULE_BEST : worth->alone[step];
 }

@@ -98,7 +98,7 @@ static uint64_t predict_under(void *context, enum schedule_policy policy, uint16
   const enum schedule_format format = phases_format(m->machine);
   struct schedule_phase phases[2];
   struct schedule_prediction prediction;
-  schedule_decide(policy, &m->charged, counts, &m->work, &m->one);
+  schedule_divide(policy, &m->charged, counts, &m->work, &m->one);
   schedule_phases(&m->times, format, counts, &m->one, phases);
   schedule_predict(schedule_costs_of(&m->times, &m->one), format, phases, &prediction);
   const unsigned launches = schedule_phase_works(&phases[0]) + schedule_phase_works(&phases[1]);
@@ -187,7 +187,7 @@ static void decide(struct measured *m, enum schedule_policy policy, const unsign
     return;
   }
   struct schedule_decision *decision = experts <= KEPT_EXPERTS ? &kept->decision : &m->one;
-  schedule_decide(policy, &m->charged, tokens, &m->work, decision);
+  schedule_divide(policy, &m->charged, tokens, &m->work, decision);
   m->decision = decision;
   if (experts > KEPT_EXPERTS) return;
   kept->hash = hash;
@@ -235,7 +235,7 @@ static double checked_clocks(const struct schedule_phase phase[2]) {
   return (double)sum;
 }
 
-// `best` where its decision pays with all that it brings about, or the xPU alone, as on a device.
+// `best` where its decision pays with all that it brings about, or one side alone, as on a device.
 static enum schedule_policy policy_for(const struct measured *m, const unsigned *counts, unsigned tokens) {
   uint64_t pairs = 0;
   if (m->policy != SCHEDULE_BEST) return m->policy;

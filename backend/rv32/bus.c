@@ -23,19 +23,12 @@ static void bad_register(struct platform *p, uint32_t address, uint32_t cause) {
   p->stop = true;
 }
 
-// For trace and profile, with the clocks that the access took.
-static void note_access(struct platform *p, uint64_t before, bool write, uint32_t offset, uint32_t value) {
-  if (!p->watch) return;
-  watch_access(p->watch, stack_clocks(p), write, offset, value);
-  watch_clocks(p->watch, p->last_pc, (double)(stack_clocks(p) - before));
-}
-
 // A load from the stack's registers.
 static uint64_t read_stack(uc_engine *engine, uint64_t offset, unsigned size, void *context) {
   struct platform *p = context;
   uint32_t value = 0;
   (void)engine;
-  stack_catch_up(p);
+  stack_wait_for_write(p);
   const uint64_t before = stack_clocks(p);
   const int error = size == 4 ? p->base.backend->ops->reg_read(p->base.backend, (uint32_t)offset, &value)
                               : DUPLEX_ERROR_BUS;
@@ -44,15 +37,17 @@ static uint64_t read_stack(uc_engine *engine, uint64_t offset, unsigned size, vo
   } else {
     stack_note_error(p, error);
   }
-  note_access(p, before, false, (uint32_t)offset, value);
+  if (!p->watch) return value;
+  watch_access(p->watch, stack_clocks(p), false, (uint32_t)offset, value);
+  watch_clocks(p->watch, p->last_pc, (double)(stack_clocks(p) - before));
   return value;
 }
 
-// A store to the stack's registers.
+// A store to the stack's registers. The instructions behind it go on meanwhile: the stack is ahead of them.
 static void write_stack(uc_engine *engine, uint64_t offset, unsigned size, uint64_t value, void *context) {
   struct platform *p = context;
   (void)engine;
-  stack_catch_up(p);
+  stack_wait_for_write(p);
   const uint64_t before = stack_clocks(p);
   const int error = size == 4
                         ? p->base.backend->ops->reg_write(p->base.backend, (uint32_t)offset, (uint32_t)value)
@@ -62,18 +57,19 @@ static void write_stack(uc_engine *engine, uint64_t offset, unsigned size, uint6
   } else {
     stack_note_error(p, error);
   }
-  note_access(p, before, true, (uint32_t)offset, (uint32_t)value);
+  p->owed -= (double)(stack_clocks(p) - before);
+  if (p->watch) watch_access(p->watch, stack_clocks(p), true, (uint32_t)offset, (uint32_t)value);
 }
 
 // A load from the platform's registers.
 static uint64_t read_platform(uc_engine *engine, uint64_t offset, unsigned size, void *context) {
   struct platform *p = context;
   (void)engine, (void)size;
+  stack_wait_for_write(p);
   switch (offset) {
     case RV32_PENDING:
       return bus_pending(p);
     case RV32_TIME_LOW:
-      stack_catch_up(p);
       p->time_high = (uint32_t)(stack_clocks(p) >> 32);
       return (uint32_t)stack_clocks(p);
     case RV32_TIME_HIGH:
@@ -91,6 +87,7 @@ static uint64_t read_platform(uc_engine *engine, uint64_t offset, unsigned size,
 static void write_platform(uc_engine *engine, uint64_t offset, unsigned size, uint64_t value, void *context) {
   struct platform *p = context;
   (void)engine, (void)size;
+  stack_wait_for_write(p);
   switch (offset) {
     case RV32_COMPARE_LOW:
       p->compare = (p->compare & ~(uint64_t)UINT32_MAX) | (uint32_t)value;

@@ -37,7 +37,7 @@ static void on_instruction(uc_engine *engine, uint64_t address, uint32_t size, v
   p->owed += p->clocks_per_instruction;
   p->last_pc = (uint32_t)address;
   if (p->watch) {
-    watch_instruction(p->watch, p->last_pc, stack_clocks(p) + (uint64_t)p->owed);
+    watch_instruction(p->watch, p->last_pc, stack_clocks(p) + (p->owed > 0 ? (uint64_t)p->owed : 0));
     watch_clocks(p->watch, p->last_pc, p->clocks_per_instruction);
   }
   if (p->gdb && gdb_wants_stop(p->gdb)) p->stop = true;
@@ -132,6 +132,7 @@ void platform_slice(struct platform *p) {
     raise_exception(p, excepted_pc(p));
   } else if (word == WFI && !p->cut) {
     p->pc = p->last_pc + 4;
+    stack_wait_for_write(p);
     if (p->state == RUNNING) p->state = SLEEPING;
   }
   stack_catch_up(p);

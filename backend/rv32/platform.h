@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The RV32 controller of a stack on Unicorn: memory, registers, time, interrupts, traps.
 //
-// Time: an instruction takes 1 / instructions_per_clock clocks of the stack, a register access what the back
-// end takes besides. Clocks that instructions have used up are given to the stack before the firmware looks
-// at it. Unicorn delivers neither traps nor interrupts: slices of instructions end, and the platform does it
-// between them.
+// Time: an instruction takes 1 / instructions_per_clock clocks of the stack, a load from a register what the
+// back end takes besides. A store is posted: the next access to a register waits for it, other instructions
+// do not. Clocks that instructions have used up are given to the stack before the firmware looks at it.
+// Unicorn delivers neither traps nor interrupts: slices of instructions end, and the platform does it between
+// them.
 #ifndef DUPLEX_RV32_BACKEND_PLATFORM_H
 #define DUPLEX_RV32_BACKEND_PLATFORM_H
 
@@ -28,7 +29,7 @@ struct platform {
   struct image image;
   char *elf;
   double clocks_per_instruction;
-  double owed;  // clocks that the stack has not had yet
+  double owed;  // clocks that the stack has not had yet; below 0: of a store that is still under way
   enum state state;
   uint32_t pc;       // of the next instruction
   uint32_t last_pc;  // of the last one

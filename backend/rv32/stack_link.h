@@ -10,6 +10,9 @@ uint64_t stack_clocks(const struct platform *p);
 // The stack gets the clocks that instructions have used up.
 void stack_catch_up(struct platform *p);
 
+// The controller waits for its last store to the stack, if that is still under way; then the same.
+void stack_wait_for_write(struct platform *p);
+
 // Keeps the first error of the back end, and ends the slice; 0: nothing.
 void stack_note_error(struct platform *p, int error);
 

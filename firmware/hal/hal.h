@@ -29,7 +29,7 @@ static inline bool hal_cancelled(const struct hal *hal) {
 
 #define HAL_REGISTERS 0x40000000u  // memory map: docs/firmware.md
 
-// A register of the stack; a write returns when the stack has answered it.
+// A register of the stack. The next access waits until the stack has answered a write.
 static inline uint32_t hal_read(const struct hal *hal, uint32_t address) {
   (void)hal;
   return *(volatile uint32_t *)(HAL_REGISTERS + address);

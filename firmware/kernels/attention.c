@@ -114,10 +114,11 @@ static inline __attribute__((always_inline)) bool push_piece(const struct sequen
   const uint32_t positions = length | s->place;
   const uint32_t shape = s->shape_word;
   const uint32_t q = s->q_word;
-  uint32_t slot, ring_fields;
-  if (!ring_reserve(s->ring, end, &slot, &ring_fields)) return false;
+  const uint32_t slot = ring_slot(s->ring);
+  const uint32_t fields = ring_fields(s->ring, end);
   if (ring_slot_is_new(s->ring)) write_constant_words(s, slot);
-  hal_write_word(hal, slot, DUPLEX_DESC_OPCODE_WORD, ring_fields | flags);
+  ring_take(s->ring);
+  hal_write_word(hal, slot, DUPLEX_DESC_OPCODE_WORD, fields | flags);
   hal_write_word(hal, slot, DUPLEX_DESC_SRC_BASE_WORD, source);
   hal_write_word(hal, slot, DUPLEX_DESC_V_BASE_WORD, v_source);
   hal_write_word(hal, slot, DUPLEX_DESC_DST_BASE_WORD, destination);
@@ -125,8 +126,7 @@ static inline __attribute__((always_inline)) bool push_piece(const struct sequen
   hal_write_word(hal, slot, DUPLEX_DESC_LENGTH_WORD, positions);
   hal_write_word(hal, slot, DUPLEX_DESC_HEAD_SIZE_WORD, shape);
   hal_write_word(hal, slot, DUPLEX_DESC_Q_BASE_WORD, q);
-  ring_commit(s->ring);
-  return true;
+  return ring_commit(s->ring);
 }
 
 // All segments, in pieces of at most `most` positions.

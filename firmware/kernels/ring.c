@@ -11,6 +11,20 @@
 #define BUSY (1u << DUPLEX_STATUS_BUSY_LSB)
 #define ATTENTION_WORDS DUPLEX_DESC_LENGTH_WORD  // these and what follows are 0 in all that is pushed here
 #define POLLS_MOST (1u << 22)
+#define NO_FORM 1u  // of a descriptor that is not kept
+
+void ring_recover(const struct hal *hal) {
+  hal_write(hal, DUPLEX_REG_CONTROL, ENABLE | FLUSH);
+  for (uint32_t polls = 0; polls < POLLS_MOST && (hal_read(hal, DUPLEX_REG_STATUS) & BUSY); polls++) continue;
+  hal_write(hal, DUPLEX_REG_ERROR_CODE, 0);
+  hal_write(hal, DUPLEX_REG_INTERRUPT_STATUS, DONE | ERROR);
+}
+
+// How many slots are free.
+static void look_for_room(struct ring *ring) {
+  const uint32_t outstanding = (ring->produced - hal_read(ring->hal, DUPLEX_REG_CONSUMER)) & 0xffff;
+  ring->room = DUPLEX_RING_ENTRIES - outstanding;
+}
 
 void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report *report) {
   *report = (struct firmware_report){0};
@@ -21,13 +35,7 @@ void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report
   hal_write(hal, DUPLEX_REG_CONTROL, ENABLE);
   ring->produced = hal_read(hal, DUPLEX_REG_DOORBELL);
   ring->completed = hal_read(hal, DUPLEX_REG_COMPLETED);
-}
-
-void ring_recover(const struct hal *hal) {
-  hal_write(hal, DUPLEX_REG_CONTROL, ENABLE | FLUSH);
-  for (uint32_t polls = 0; polls < POLLS_MOST && (hal_read(hal, DUPLEX_REG_STATUS) & BUSY); polls++) continue;
-  hal_write(hal, DUPLEX_REG_ERROR_CODE, 0);
-  hal_write(hal, DUPLEX_REG_INTERRUPT_STATUS, DONE | ERROR);
+  look_for_room(ring);
 }
 
 void ring_abandon(struct ring *ring, enum firmware_result result) {
@@ -64,25 +72,56 @@ static bool wait_for_news(struct ring *ring) {
   return !refused(ring) && !cancelled(ring);
 }
 
-bool ring_wait_for_room(struct ring *ring) {
-  do {
+// By itself, so that a push that finds room needs no stack.
+__attribute__((noinline)) bool ring_make_room(struct ring *ring) {
+  if (cancelled(ring)) return false;
+  for (look_for_room(ring); ring->room == 0; look_for_room(ring))
     if (!wait_for_news(ring)) return false;
-  } while (ring_is_full(ring));
   return true;
 }
 
-bool ring_push(struct ring *ring, const uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last) {
-  uint32_t slot, ring_fields;
-  if (!ring_reserve(ring, last, &slot, &ring_fields)) return false;
-  hal_write_word(ring->hal, slot, 0, descriptor[0] | ring_fields);
+// What this kind of descriptor does not use of a slot that may hold anything.
+static inline void clear_attention_words(const struct ring *ring, uint32_t slot) {
+  for (uint32_t word = ATTENTION_WORDS; word < DUPLEX_DESCRIPTOR_WORDS; word++)
+    hal_write_word(ring->hal, slot, word, 0);
+}
+
+// Words from `from` to before `end`, without a loop.
+static inline void write_words(const struct ring *ring, uint32_t slot,
+                               const uint32_t d[DUPLEX_DESCRIPTOR_WORDS], uint32_t from, uint32_t end) {
 #pragma GCC unroll 16
-  for (uint32_t word = 1; word < ATTENTION_WORDS; word++)
-    hal_write_word(ring->hal, slot, word, descriptor[word]);
-  if (ring_slot_is_new(ring))
-    for (uint32_t word = ATTENTION_WORDS; word < DUPLEX_DESCRIPTOR_WORDS; word++)
-      hal_write_word(ring->hal, slot, word, 0);
-  ring_commit(ring);
-  return true;
+  for (uint32_t word = from; word < end; word++) hal_write_word(ring->hal, slot, word, d[word]);
+}
+
+// The bus takes longer for a word than the processor: what is to be computed stands between the words.
+__attribute__((noinline)) bool ring_push_kept(struct ring *ring, const uint32_t d[DUPLEX_DESCRIPTOR_WORDS],
+                                              uintptr_t form, uint32_t source, uint32_t results, bool last) {
+  uintptr_t *held = &ring->held[ring->produced % DUPLEX_RING_ENTRIES];
+  const bool known = *held == form;
+  const bool new = ring_slot_is_new(ring);
+  const uint32_t slot = ring_slot(ring);
+  const uint32_t fields = ring_fields(ring, last);
+  hal_write_word(ring->hal, slot, DUPLEX_DESC_SRC_BASE_WORD, source);
+  *held = form;
+  if (!known) write_words(ring, slot, d, DUPLEX_DESC_SRC_BASE_WORD + 1, DUPLEX_DESC_ROWS_WORD);
+  ring_take(ring);
+  if (results || !known) hal_write_word(ring->hal, slot, DUPLEX_DESC_DST_BASE_WORD, results);
+  hal_write_word(ring->hal, slot, 0, d[0] | fields);
+  if (!known) {
+    write_words(ring, slot, d, DUPLEX_DESC_ROWS_WORD, DUPLEX_DESC_DST_BASE_WORD);
+    write_words(ring, slot, d, DUPLEX_DESC_DST_BASE_WORD + 1, ATTENTION_WORDS);
+    if (new) clear_attention_words(ring, slot);
+  }
+  return ring_commit(ring);
+}
+
+bool ring_push(struct ring *ring, const uint32_t d[DUPLEX_DESCRIPTOR_WORDS], bool last) {
+  ring->held[ring->produced % DUPLEX_RING_ENTRIES] = 0;
+  return ring_push_kept(ring, d, NO_FORM, d[DUPLEX_DESC_SRC_BASE_WORD], d[DUPLEX_DESC_DST_BASE_WORD], last);
+}
+
+void ring_forget(struct ring *ring) {
+  for (uint32_t i = 0; i < DUPLEX_RING_ENTRIES; i++) ring->held[i] = 0;
 }
 
 void ring_finish(struct ring *ring) {

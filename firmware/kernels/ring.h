@@ -13,6 +13,9 @@ struct ring {
   struct firmware_report *report;
   uint32_t produced;   // free-running, as DOORBELL
   uint32_t completed;  // COMPLETED when the job began
+  uint32_t room;       // slots that are known to be free, at least one
+  // Which kept descriptor a slot holds from its last turn (ring_push_kept), 0: none that is known.
+  uintptr_t held[DUPLEX_RING_ENTRIES];
 };
 
 // Empties the ring, waits until nothing is under way, clears errors: after this the stack is as if no job had
@@ -25,44 +28,52 @@ void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report
 // Ends the job with this result, the stack as by ring_recover.
 void ring_abandon(struct ring *ring, enum firmware_result result);
 
-static inline bool ring_is_full(const struct ring *ring) {
-  return ((ring->produced - hal_read(ring->hal, DUPLEX_REG_CONSUMER)) & 0xffff) == DUPLEX_RING_ENTRIES;
-}
-// Sleeps until it is not; false: the job is over.
-bool ring_wait_for_room(struct ring *ring);
+// Looks whether the job is still wanted and how many slots are free, asleep until there is one. False: the
+// job is over.
+bool ring_make_room(struct ring *ring);
 
-// Writes a descriptor of LOAD or GEMM, whose words for ATTENTION are 0, and rings the doorbell; waits for a
-// free slot if there is none. `last` asks for the interrupt that ring_finish waits for. False: the job is
-// over, the report says why.
-bool ring_push(struct ring *ring, const uint32_t descriptor[DUPLEX_DESCRIPTOR_WORDS], bool last);
+// Writes a descriptor of LOAD or GEMM, whose words for ATTENTION are 0, and rings the doorbell; then waits
+// for a free slot if there is none. `last` asks for the interrupt that ring_finish waits for. False: the job
+// is over, the report says why.
+bool ring_push(struct ring *ring, const uint32_t d[DUPLEX_DESCRIPTOR_WORDS], bool last);
 
-// The same in two steps, for a kernel that writes the words itself: the slot for hal_write_word, and what
-// word 0 needs besides the kernel's own fields (INTERRUPT and TAG). A slot keeps its words until they are
-// written again; ring_slot_is_new: this job has not written it yet.
-static inline bool ring_reserve(struct ring *ring, bool last, uint32_t *slot, uint32_t *ring_fields) {
-  const uint32_t number = ring->produced % DUPLEX_RING_ENTRIES;
-  if (hal_cancelled(ring->hal)) {
-    ring_abandon(ring, FIRMWARE_CANCELLED);
-    return false;
-  }
-  if (ring_is_full(ring) && !ring_wait_for_room(ring)) return false;
-  // Half-way through the ring an interrupt asks for more; waiting for the very last slot would leave the
-  // stack idle.
-  const bool interrupt = last || number % (DUPLEX_RING_ENTRIES / 2) == 0;
-  *ring_fields =
-      DUPLEX_DESCRIPTOR_FIELD(INTERRUPT, interrupt) | DUPLEX_DESCRIPTOR_FIELD(TAG, ring->report->descriptors);
-  *slot = hal_base(DUPLEX_REG_RING + 4 * DUPLEX_DESCRIPTOR_WORDS * number);
-  return true;
-}
+// The same for a descriptor that the kernel keeps, with words of its own for SRC_BASE and DST_BASE (0 as in
+// d: no results in DRAM). A slot that holds `form` since an earlier turn gets no other words: two descriptors
+// of one form are equal but for those. ring_forget: the forms mean something else from now on.
+bool ring_push_kept(struct ring *ring, const uint32_t d[DUPLEX_DESCRIPTOR_WORDS], uintptr_t form,
+                    uint32_t source, uint32_t results, bool last);
+void ring_forget(struct ring *ring);
 
-// The descriptor in the next slot goes to the stack; its words have been written.
-static inline void ring_commit(struct ring *ring) {
-  ring->produced = (ring->produced + 1) & 0xffff;
-  ring->report->descriptors++;
-  hal_write(ring->hal, DUPLEX_REG_DOORBELL, ring->produced);
+// The same in steps, for a kernel that writes the words itself. The next slot, for hal_write_word; it keeps
+// its words until they are written again.
+static inline uint32_t ring_slot(const struct ring *ring) {
+  return hal_base(DUPLEX_REG_RING + 4 * DUPLEX_DESCRIPTOR_WORDS * (ring->produced % DUPLEX_RING_ENTRIES));
 }
+// This job has not written it yet.
 static inline bool ring_slot_is_new(const struct ring *ring) {
   return ring->report->descriptors < DUPLEX_RING_ENTRIES;
+}
+// What its word 0 needs besides the kernel's own fields: INTERRUPT and TAG.
+static inline uint32_t ring_fields(const struct ring *ring, bool last) {
+  // Half-way through the ring an interrupt asks for more; waiting for the very last slot would leave the
+  // stack idle.
+  const bool interrupt = last | (ring->produced % (DUPLEX_RING_ENTRIES / 2) == 0);
+  return DUPLEX_DESCRIPTOR_FIELD(INTERRUPT, interrupt) |
+         DUPLEX_DESCRIPTOR_FIELD(TAG, ring->report->descriptors);
+}
+// It is taken: the three above are about the one behind it from now on.
+static inline void ring_take(struct ring *ring) {
+  ring->produced = (ring->produced + 1) & 0xffff;
+  ring->report->descriptors++;
+  ring->room--;
+}
+// The descriptor in the slot that was taken goes to the stack; its words have been written. Then waits for a
+// free slot if there is none. False: the job is over.
+static inline bool ring_commit(struct ring *ring) {
+  hal_write(ring->hal, DUPLEX_REG_DOORBELL, ring->produced);
+  // The first turn of the ring looks each time, as the firmware with which tables of times were measured did.
+  const bool first_turn = ring->report->descriptors <= DUPLEX_RING_ENTRIES;
+  return (ring->room && !first_turn) || ring_make_room(ring);
 }
 
 // Waits until all descriptors are completed. A kernel that returns without it has its job refused: results

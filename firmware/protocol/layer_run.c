@@ -2,42 +2,53 @@
 // The message that runs one piece of a registered layer.
 #include <stddef.h>
 
+#include "duplex/arithmetic.h"
 #include "firmware/protocol.h"
 
 #define AT(member) (uint32_t) offsetof(struct layer_run_message, member)
 
 // The experts of a job as they are read from the list, and where the next one's x and results begin.
 struct run {
-  const struct layer_run_message *m;
   const struct layer_job *job;
   volatile const uint32_t *list;
   const struct layer_schedule *decided;  // NULL: cuts and groups are in the list
+  const uint8_t *cut;                    // those that are decided
   const uint32_t *entry;                 // of expert 0
+  uint32_t experts;                      // of the layer
   uint32_t expert;                       // to be read next
-  uint32_t word;                         // of the list, that of the last even expert
-  uint32_t x_used, results_used;
+  uint32_t halves;                       // of the list's last word, those that are left
+  uint32_t x, results, x_end, results_end;
   uint32_t share;
   enum completion_status status;
   uint32_t detail;
 };
 
-// Groups and cut of the next expert, from the list.
-static void next_of_list(struct run *run, uint32_t i, struct layer_expert *expert) {
-  if (i % 2 == 0) run->word = run->list[i / 2];
-  const uint32_t half = i % 2 ? run->word >> 16 : run->word & 0xffff;
-  expert->groups = half & 0xfff;
-  expert->cut = half >> 12;
+// Groups and cut of the next expert with work, from the list, of which each word is read once. False: none.
+static inline bool find_in_list(struct run *run, struct layer_expert *expert) {
+  uint32_t halves = run->halves;
+  for (uint32_t i = run->expert; i < run->experts; i++) {
+    halves = i % 2 ? halves >> 16 : run->list[i / 2];
+    expert->groups = halves & 0xfff;
+    expert->cut = halves >> 12 & 0xf;
+    if (!expert->groups || !expert->cut) continue;
+    run->expert = i + 1;
+    run->halves = halves;
+    return true;
+  }
+  return false;
 }
 
 // The same by the decision, which is about whole experts unless it is `best`. A stack whose slice ends before
 // a part has fewer of them, and where an expert has no such piece there is nothing to do.
-static void next_of_decision(const struct run *run, uint32_t i, struct layer_expert *expert) {
-  const struct schedule_decision *decision = &run->decided->decision;
-  const uint32_t piece = decision->policy == SCHEDULE_BEST ? run->m->piece : 0;
-  const uint32_t cut = decision->cut[piece][i];
-  expert->groups = schedule_groups(run->decided->counts[i]);
-  expert->cut = cut < run->job->parts ? cut : run->job->parts;
-  if (run->entry[i] == LAYER_ABSENT) expert->cut = 0;
+static inline bool find_decided(struct run *run, struct layer_expert *expert) {
+  for (uint32_t i = run->expert; i < run->experts; i++) {
+    expert->groups = schedule_groups(run->decided->counts[i]);
+    expert->cut = (uint32_t)duplex_smaller(run->cut[i], run->job->parts);
+    if (!expert->groups || !expert->cut || run->entry[i] == LAYER_ABSENT) continue;
+    run->expert = i + 1;
+    return true;
+  }
+  return false;
 }
 
 static enum layer_next_result wrong(struct run *run, enum completion_status status, uint32_t detail) {
@@ -50,27 +61,19 @@ static enum layer_next_result wrong(struct run *run, enum completion_status stat
 static enum layer_next_result next_expert(void *context, struct layer_expert *expert) {
   struct run *run = context;
   const struct layer_job *job = run->job;
-  do {
-    if (run->expert == run->m->experts) return LAYER_END;
-    const uint32_t i = run->expert++;
-    if (run->decided) {
-      next_of_decision(run, i, expert);
-    } else {
-      next_of_list(run, i, expert);
-    }
-  } while (!expert->groups || !expert->cut);
+  if (!(run->decided ? find_decided(run, expert) : find_in_list(run, expert))) return LAYER_END;
   const uint32_t entry = run->entry[run->expert - 1];
   expert->up = entry & 0xffff;
   expert->down = entry >> 16;
-  expert->x = run->m->x.base + run->x_used;
-  expert->results = run->m->results.base + run->results_used;
+  expert->x = run->x;
+  expert->results = run->results;
   run->share += expert->cut * run->expert;
   if (entry == LAYER_ABSENT || expert->cut > job->parts || expert->groups > PROTOCOL_TOKEN_GROUPS)
     return wrong(run, COMPLETION_ARGUMENT, AT(experts));
-  run->x_used += layer_x_row_sets(job, expert->groups);
-  run->results_used += layer_result_row_sets(job, expert->groups);
-  if (run->x_used > run->m->x_row_sets) return wrong(run, COMPLETION_REGION, AT(x_row_sets));
-  if (run->results_used > run->m->result_row_sets) return wrong(run, COMPLETION_REGION, AT(result_row_sets));
+  run->x += layer_x_row_sets(job, expert->groups);
+  run->results += layer_result_row_sets(job, expert->groups);
+  if (run->x > run->x_end) return wrong(run, COMPLETION_REGION, AT(x_row_sets));
+  if (run->results > run->results_end) return wrong(run, COMPLETION_REGION, AT(result_row_sets));
   return LAYER_EXPERT;
 }
 
@@ -93,7 +96,7 @@ static void describe_job(const struct client *client, const struct layer_record 
   job->table_tiles = client_table_loaded(client, m->table_serial) ? 0 : m->table_tiles;
   job->format = (enum duplex_result_format)m->format;
   job->channels = client->channels;
-  job->down_layout = record->piece[m->piece].down;
+  job->down_layout = &record->piece[m->piece].down;
   layer_sizes(job, record->piece[m->piece].product_row_sets);
 }
 
@@ -141,12 +144,17 @@ static enum completion_status serve_run(struct client *client, const void *paylo
   struct layer_job job;
   describe_job(client, record, m, &job);
   struct run run = {
-      .m = m,
       .job = &job,
       .list = p->box->queue[client->queue].list,
       .decided = decided,
       .entry = p->tables->entry[client->queue] + record->shape.first + m->piece * record->shape.experts,
+      .experts = m->experts,
+      .x = m->x.base,
+      .results = m->results.base,
+      .x_end = m->x.base + m->x_row_sets,
+      .results_end = m->results.base + m->result_row_sets,
       .status = COMPLETION_DONE};
+  if (decided) run.cut = decided->decision.cut[decided->decision.policy == SCHEDULE_BEST ? m->piece : 0];
   firmware_layer(&p->hal, &job, &p->tables->work, next_expert, &run, report);
   client_note_table(client, m->table_serial, report->result == FIRMWARE_DONE);
   p->share = run.share;

@@ -64,7 +64,7 @@ struct duplex_device_options {
   // `expected_pairs`).
   unsigned copies;
   size_t moe_layers, most_pairs;
-  // 1: BEST decides about every layer. 0: not where the xPU alone is predicted to take less, with all that a
+  // 1: BEST decides about every layer. 0: not where one side alone is predicted to take less, with all that a
   // decision brings about (docs/schedule.md, "Whether a decision pays"); it then has the whole layer.
   unsigned always_decide;
 };

@@ -39,7 +39,7 @@ class Device:
     "acc", exact, or "f32", rounded; "gathered": h is gathered over the stacks instead; "auto": "acc" or "gathered", whichever the tables
     of time predict to be faster with `expected_pairs` of token and expert in a layer (0: one of each expert). `copies` of each
     expert with the policy "best": 1, 2, or 0: two where they are predicted to be faster and find room, with `moe_layers` layers (0: one) and
-    x and sums of `most_pairs` (0: `expected_pairs`). `always_decide`: 1 if "best" decides about every layer, 0 if the xPU has those alone
+    x and sums of `most_pairs` (0: `expected_pairs`). `always_decide`: 1 if "best" decides about every layer, 0 if one side has those alone
     that it is predicted to do sooner. `xpu_times`: a file of measured products. The other options are those of each stack."""
 
     def __init__(self, stacks=5, policy="best", partials="acc", backend="cmodel", channels=32, threads=0, strict=False, firmware="native",

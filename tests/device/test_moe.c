@@ -278,10 +278,56 @@ static void test_firmware(void **state) {
   free_case(&c);
 }
 
+// Layers too short for a decision, that Logic-PIM has alone: where they lie for it, in two copies, and in one
+// that is for longer layers. On the controller, whose jobs start later, such layers are longer.
+static void check_logic_pim_alone(unsigned copies, size_t expected_pairs, bool on_controller) {
+  struct duplex_random random;
+  struct duplex_riscv_options riscv = {0};
+  duplex_random_seed(&random, environment_seed(), 3000);
+  struct moe_case c = {.shape = {2, 70, on_controller ? 1000 : 350}, .tokens = 1, .routing = {.top_k = 2}};
+  const size_t matrix = c.shape.experts * c.shape.hidden * c.shape.inner;
+  const size_t count = c.tokens * c.shape.hidden;
+  c.weights =
+      (struct duplex_moe_weights){.router = draw(&random, c.shape.experts * c.shape.hidden, 0.3, false),
+                                  .gate = draw(&random, matrix, 0.2, false),
+                                  .up = draw(&random, matrix, 0.2, false),
+                                  .down = draw(&random, matrix, 0.2, false)};
+  c.x = draw(&random, count, 1, false);
+  duplex_f16 *expected = malloc(count * sizeof *expected);
+  duplex_f16 *y = malloc(count * sizeof *y);
+  assert_true(expected && y);
+  oracle_moe(&c, expected);
+  const struct duplex_device_options options = {
+      .stacks = 2,
+      .stack = {.backend = {.channels = 2}, .riscv = on_controller ? &riscv : NULL},
+      .threads = 1,
+      .copies = copies,
+      .expected_pairs = expected_pairs};
+  struct duplex_moe_stats stats;
+  run_layer(&c, "cmodel", &options, y, &stats);
+  check_times(&stats);
+  check_bits(y, expected, count, 3000, &options);
+  assert_int_equal(stats.decide + stats.xpu_macs, 0);
+  assert_int_equal(stats.logic_pim_experts, c.shape.experts);
+  assert_int_equal(stats.copies, copies > 1 ? 2 : 1);
+  assert_int_equal(stats.logic_pim[1] > 0, expected_pairs > 0);  // in two phases
+  free(expected);
+  free(y);
+  free_case(&c);
+}
+
+static void test_logic_pim_alone(void **state) {
+  (void)state;
+  check_logic_pim_alone(0, 0, false);
+  check_logic_pim_alone(2, 0, false);
+  check_logic_pim_alone(1, 2 * 48, false);
+  check_logic_pim_alone(1, 0, true);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_charges), cmocka_unit_test(test_rounded_partials),
-                                     cmocka_unit_test(test_choice), cmocka_unit_test(test_firmware),
-                                     cmocka_unit_test(test_random_layers)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_charges),  cmocka_unit_test(test_rounded_partials),
+                                     cmocka_unit_test(test_choice),   cmocka_unit_test(test_logic_pim_alone),
+                                     cmocka_unit_test(test_firmware), cmocka_unit_test(test_random_layers)};
   printf("seed %llu\n", (unsigned long long)environment_seed());
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,6 +104,7 @@ static void test_parts(void **state) {
   (void)state;
   for (unsigned i = 0; i < 2; i++) {
     other.policy = i ? DUPLEX_POLICY_LOGIC_PIM : DUPLEX_POLICY_BEST;
+    other.always_decide = !i;  // else one that lies for Logic-PIM alone
     struct duplex_device *device = open_device(&other);
     assert_true(!i || predicted(device) > 0);
     assert_int_equal(duplex_device_save_table(device, &form, path), 0);

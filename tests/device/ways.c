@@ -65,7 +65,7 @@ static bool compare(struct duplex_device *device, const struct model *model) {
     for (unsigned way = 0; way < 4; way++) {
       uint64_t formulas;
       const uint64_t clocks =
-          predict(device, model, (struct moe_way){partials[way % 2], 1 + way / 2}, counts, &formulas);
+          predict(device, model, (struct moe_way){partials[way % 2], 1 + way / 2, false}, counts, &formulas);
       if (!clocks) return false;
       printf("%-8s %3u tokens, %u cop%s, %s: %7llu clocks, by formulas %+.1f%%\n", model->name, tokens[i],
              1 + way / 2, way / 2 ? "ies" : "y", names[way % 2], (unsigned long long)clocks,

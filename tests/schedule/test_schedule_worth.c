@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether a decision pays, by hand; and what the xPU alone does, of every layout.
+// Whether a decision pays, by hand; and what either side does alone, of every layout.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,12 +20,14 @@ static uint32_t pairs_of(const uint16_t *counts, unsigned experts) {
   return pairs;
 }
 
-// The xPU takes 100 clocks a pair, both sides 60 and 2,000 besides: `best` gains 40 a pair from 51 on.
+// The xPU takes 100 clocks a pair, Logic-PIM 290 and 200 less, which is less for one pair alone, both sides
+// 60 and 2,000 besides: `best` gains 40 a pair from 51 on.
 static uint64_t by_pairs(void *context, enum schedule_policy policy, uint16_t *counts) {
   const uint32_t pairs = pairs_of(counts, EXPERTS);
   for (unsigned e = 1; e < EXPERTS; e++) assert_in_range(counts[0] - counts[e], 0, 1);
   ++*(unsigned *)context;
-  return policy == SCHEDULE_BEST ? 2000 + 60 * pairs : 100 * pairs;
+  if (policy == SCHEDULE_BEST) return 2000 + 60 * pairs;
+  return policy == SCHEDULE_PIM_ALONE ? 290 * pairs - 200 : 100 * pairs;
 }
 
 // The decision costs 1,000 clocks more than the launch that hides behind it, which takes 75 pairs. That of 72
@@ -35,19 +37,40 @@ static void test_threshold(void **state) {
   struct schedule_worth worth;
   unsigned asked = 0;
   schedule_weigh(EXPERTS, LAUNCH, by_pairs, &asked, &worth);
-  assert_int_equal(asked, 2 * worth.last);
-  assert_int_equal(schedule_worthwhile(&worth, 0, DECISION), SCHEDULE_ALONE);
-  assert_int_equal(schedule_worthwhile(&worth, 1, DECISION), SCHEDULE_ALONE);
-  assert_int_equal(schedule_worthwhile(&worth, 71, DECISION), SCHEDULE_ALONE);
+  assert_int_equal(asked, 3 * worth.last);
+  assert_int_equal(schedule_worthwhile(&worth, 0, DECISION), SCHEDULE_XPU_ALONE);
+  assert_int_equal(schedule_worthwhile(&worth, 1, DECISION), SCHEDULE_PIM_ALONE);
+  assert_int_equal(schedule_worthwhile(&worth, 2, DECISION), SCHEDULE_XPU_ALONE);
+  assert_int_equal(schedule_worthwhile(&worth, 71, DECISION), SCHEDULE_XPU_ALONE);
   assert_int_equal(schedule_worthwhile(&worth, 72, DECISION), SCHEDULE_BEST);
   assert_int_equal(schedule_worthwhile(&worth, 79, DECISION), SCHEDULE_BEST);
-  assert_int_equal(schedule_worthwhile(&worth, 79, DECISION + 40), SCHEDULE_ALONE);  // not what it gains
+  assert_int_equal(schedule_worthwhile(&worth, 79, DECISION + 40), SCHEDULE_XPU_ALONE);  // not what it gains
   assert_int_equal(schedule_worthwhile(&worth, 79, DECISION + 39), SCHEDULE_BEST);
   assert_int_equal(schedule_worthwhile(&worth, 80, DECISION + 40), SCHEDULE_BEST);
   // A decision shorter than the launch costs nothing.
-  assert_int_equal(schedule_worthwhile(&worth, 47, 0), SCHEDULE_ALONE);
+  assert_int_equal(schedule_worthwhile(&worth, 47, 0), SCHEDULE_XPU_ALONE);
   assert_int_equal(schedule_worthwhile(&worth, 52, 0), SCHEDULE_BEST);
   assert_int_equal(schedule_worthwhile(&worth, 52, LAUNCH), SCHEDULE_BEST);
+}
+
+// Logic-PIM takes 50 clocks a pair, both sides 40 and 2,000 besides, and the xPU 51: 10 a pair is what `best`
+// gains, and Logic-PIM has what no decision pays for.
+static uint64_t by_pim(void *context, enum schedule_policy policy, uint16_t *counts) {
+  const uint32_t pairs = pairs_of(counts, EXPERTS);
+  (void)context;
+  if (policy == SCHEDULE_BEST) return 2000 + 40 * pairs;
+  return (policy == SCHEDULE_PIM_ALONE ? 50 : 51) * (uint64_t)pairs;
+}
+
+static void test_pim(void **state) {
+  (void)state;
+  struct schedule_worth worth;
+  schedule_weigh(EXPERTS, 0, by_pim, NULL, &worth);
+  assert_int_equal(schedule_worthwhile(&worth, 1, 0), SCHEDULE_PIM_ALONE);
+  assert_int_equal(schedule_worthwhile(&worth, 199, 0), SCHEDULE_PIM_ALONE);  // of 192 to 207: 200
+  assert_int_equal(schedule_worthwhile(&worth, 208, 159), SCHEDULE_BEST);     // of 208 to 223: 216
+  assert_int_equal(schedule_worthwhile(&worth, 223, 160), SCHEDULE_PIM_ALONE);
+  assert_int_equal(schedule_worthwhile(&worth, UINT32_MAX, UINT64_MAX), SCHEDULE_PIM_ALONE);
 }
 
 // Every number of pairs is in a step whose middle is within a sixteenth of it, and more than the last step
@@ -62,12 +85,44 @@ static void test_steps(void **state) {
     const uint64_t gain = 40 * (uint64_t)pairs - 2000;
     const uint64_t error = 40 * (uint64_t)pairs / 16 + 40;
     assert_int_equal(schedule_worthwhile(&worth, pairs, gain - (gain < error ? gain : error)), SCHEDULE_BEST);
-    assert_int_equal(schedule_worthwhile(&worth, pairs, gain + error), SCHEDULE_ALONE);
+    assert_int_equal(schedule_worthwhile(&worth, pairs, gain + error), SCHEDULE_XPU_ALONE);
   }
   assert_int_equal(schedule_worthwhile(&worth, UINT32_MAX, worth.gain[worth.last] - 1), SCHEDULE_BEST);
-  assert_int_equal(schedule_worthwhile(&worth, UINT32_MAX, worth.gain[worth.last]), SCHEDULE_ALONE);
+  assert_int_equal(schedule_worthwhile(&worth, UINT32_MAX, worth.gain[worth.last]), SCHEDULE_XPU_ALONE);
   schedule_weigh(SCHEDULE_EXPERTS, 0, by_pairs, &asked, &worth);
   assert_int_equal(worth.last, SCHEDULE_STEPS - 1);
+}
+
+// All cuts of experts with tokens are the last ones, and Logic-PIM has its pieces where they lie: in one
+// phase those that lie everywhere or twice, else those of either pair of bundles in its own.
+static void check_pim_alone(const struct schedule_times *times, const uint16_t *counts) {
+  const struct schedule_placement *placement = &times->placement;
+  const bool one = placement->layout == SCHEDULE_STRIPED || placement->layout == SCHEDULE_REPLICATED;
+  struct schedule_work work;
+  struct schedule_decision decision = {.cut = {{0, 1}, {0, 1}}, .xpu = {1, 1}};
+  struct schedule_phase phases[2];
+  uint64_t expected[2] = {0};
+  schedule_divide(SCHEDULE_PIM_ALONE, times, counts, &work, &decision);
+  for (unsigned e = 0; e < times->shape.experts; e++)
+    for (unsigned q = 0; q < placement->pieces; q++) {
+      const uint32_t groups = schedule_groups(counts[e]);
+      const unsigned phase = !one && schedule_bundles(placement, e, q) == 12;
+      expected[phase] += SCHEDULE_TIME(times, groups, pim[q][placement->parts[q]]);
+      assert_int_equal(decision.cut[q][e], groups ? placement->parts[q] : 0);
+    }
+  if (placement->layout == SCHEDULE_REPLICATED)
+    assert_memory_equal(decision.cut[0], decision.cut[1], times->shape.experts);
+  assert_int_equal(decision.owned[0], placement->layout == SCHEDULE_STRIPED      ? SCHEDULE_ALL_BUNDLES
+                                      : placement->layout == SCHEDULE_REPLICATED ? SCHEDULE_COPIED_BUNDLES
+                                                                                 : 3);
+  assert_int_equal(decision.owned[1], one ? 0 : 12);
+  assert_int_equal(decision.xpu[0] + decision.xpu[1], 0);
+  assert_int_equal(decision.total, expected[0] + expected[1]);
+  schedule_phases(times, SCHEDULE_EXACT, counts, &decision, phases);
+  for (unsigned i = 0; i < 2; i++) {
+    assert_int_equal(phases[i].pim, expected[i] * times->clocks_per_unit);
+    assert_int_equal(phases[i].xpu, 0);
+  }
 }
 
 // All cuts are 0 and the xPU has one phase, with whole experts or with its copies: Logic-PIM keeps the
@@ -82,7 +137,7 @@ static void check_alone(struct schedule_shape shape, enum schedule_layout layout
   assert_true(schedule_place(&shape, &placement));
   assert_int_equal(placement.layout, layout);
   schedule_formula(&shape, &placement, &times);
-  schedule_decide(SCHEDULE_ALONE, &times, counts, &work, &decision);
+  schedule_divide(SCHEDULE_XPU_ALONE, &times, counts, &work, &decision);
   const bool copied = layout == SCHEDULE_REPLICATED;
   uint32_t expected = 0;
   for (unsigned e = 0; e < shape.experts; e++) {
@@ -97,6 +152,7 @@ static void check_alone(struct schedule_shape shape, enum schedule_layout layout
   assert_int_equal(phases[!copied].xpu, (uint64_t)expected * times.clocks_per_unit);
   assert_false(schedule_phase_works(&phases[copied]));
   assert_int_equal(phases[0].jobs + phases[0].groups + phases[0].sums, 0);
+  check_pim_alone(&times, counts);
 }
 
 static void test_alone(void **state) {
@@ -109,7 +165,7 @@ static void test_alone(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_threshold), cmocka_unit_test(test_steps),
-                                     cmocka_unit_test(test_alone)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_threshold), cmocka_unit_test(test_pim),
+                                     cmocka_unit_test(test_steps), cmocka_unit_test(test_alone)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,7 +49,7 @@ static int make(struct duplex_device *device, const char *folder, const struct m
 }
 
 int main(int argc, char **argv) {
-  const struct duplex_device_options options = {.stack = {.backend = {.channels = DUPLEX_CHANNELS}}};
+  const struct duplex_device_options options = {.stack = {.backend = {.channels = DUPLEX_CHANNELS}}, .always_decide = 1};
   struct duplex_device *device;
   char text[256];
   int error = 0;
