@@ -54,6 +54,8 @@ int read_device_options(const struct option *options, struct duplex_device_optio
   device->xpu_times = option_value(options, "--xpu-times");
   if (copies == 2 && device->policy != DUPLEX_POLICY_BEST)
     return fail(EXIT_BAD_INPUT, "--copies 2: expected --policy best with it, the others have one");
+  if (always_decide && device->policy != DUPLEX_POLICY_BEST)
+    return fail(EXIT_BAD_INPUT, "--decide always: expected --policy best with it, the others have no choice");
   if (check_xpu_times(options)) return EXIT_BAD_INPUT;
   return check_stack_options(options, stacks);
 }

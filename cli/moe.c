@@ -81,7 +81,8 @@ static int read_choices(const struct option *options, struct inputs *in) {
   unsigned score;
   uint64_t top_k;
   if (choice_option(options, "--score", scores, &score) || read_device_options(options, &in->device) ||
-      number_option(options, "--top-k", 1, DUPLEX_EXPERTS_MOST, 2, &top_k))
+      number_option(options, "--top-k", 1, DUPLEX_EXPERTS_MOST, 2, &top_k) ||
+      check_table(options, in->device.partials))
     return EXIT_BAD_INPUT;
   in->routing = (struct duplex_moe_routing){.top_k = (unsigned)top_k,
                                             .score = (enum duplex_score)score,
@@ -143,6 +144,7 @@ static int run(const struct option *options, const struct inputs *in, struct out
   device_options.threads = wanted.stack.backend.threads;
   int error = duplex_device_open(wanted.backend, &device_options, &device, error_text, sizeof error_text);
   output_restore_name(outputs, error_text, sizeof error_text);
+  name_file_option(options, error_text, sizeof error_text);
   if (error) return fail(exit_status_of(error), "%s", error_text);
   int status = read_table(&table, device, &in->form);
   if (!status) status = compute(device, outputs, in);
@@ -192,7 +194,9 @@ static const struct option own_options[] = {
     COPIES_OPTION,
     DECIDE_OPTION,
     {"--tables", "FILE",
-     "table of time of such layers on such a device: read, or measured and written if it is not there", 0, 0},
+     "table of time of such layers on such a device: read, or measured and written if it is not there; those "
+     "of h gathered are in no file",
+     0, 0},
     XPU_TIMES_OPTION,
     {"--timeline", "FILE.json", "what each processor did and when, for Perfetto", 0, 0},
     {"--timeline-picture", "FILE.svg", "the same as a picture", 0, 0},

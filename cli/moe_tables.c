@@ -7,6 +7,14 @@
 #include "cli/messages.h"
 #include "cli/stack_options.h"
 
+int check_table(const struct option *options, enum duplex_partials partials) {
+  const char *path = option_value(options, "--tables");
+  if (!path || partials != DUPLEX_PARTIALS_GATHERED) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT,
+              "--tables %s: expected other --partials with it, the tables of h gathered are in no file",
+              path);
+}
+
 int add_table(const struct option *options, struct outputs *outputs, struct table_file *table) {
   table->path = option_value(options, "--tables");
   table->made = table->path && access(table->path, F_OK) != 0;

@@ -14,6 +14,8 @@ struct table_file {
 
 // All return 0 or an exit status, with a line on standard error. Without a path they do nothing.
 
+// No file has tables of gathered h.
+int check_table(const struct option *options, enum duplex_partials partials);
 // Looks whether the file is there; if not it becomes an output.
 int add_table(const struct option *options, struct outputs *outputs, struct table_file *table);
 // The device gets the table of the file.

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,33 @@ const char *option_value(const struct option *options, const char *name) {
   for (; options->name; options++)
     if (strcmp(options->name, name) == 0) return options->value;
   return NULL;
+}
+
+// Whether the option takes a file or a folder.
+static bool takes_file(const struct option *option) {
+  const char *words = option->argument ? option->argument : "";
+  return strstr(words, "FILE") || strstr(words, "FOLDER") || strstr(words, "DIR");
+}
+
+// Whether the text is about this file, or about one of this folder.
+static bool is_about(const char *text, const char *file) {
+  const size_t length = strlen(file);
+  if (length == 0 || strncmp(text, file, length) != 0) return false;
+  return file[length - 1] == '/' || (text[length] && strchr(":,/", text[length]));
+}
+
+// A file may lie in the folder of another option: the longer name is the one. Of the same name the last one:
+// tensors come first in the tables, and the commands read these themselves.
+void name_file_option(const struct option *options, char *text, size_t size) {
+  const struct option *named = NULL;
+  char rest[1024];
+  for (; options->name; options++) {
+    if (!options->value || !takes_file(options) || !is_about(text, options->value)) continue;
+    if (!named || strlen(options->value) >= strlen(named->value)) named = options;
+  }
+  if (!named) return;
+  snprintf(rest, sizeof rest, "%s", text);
+  snprintf(text, size, "%s %s", named->name, rest);
 }
 
 int number_option(const struct option *options, const char *name, uint64_t least, uint64_t most,

@@ -5,6 +5,7 @@
 #define DUPLEX_CLI_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "cli/messages.h"
@@ -22,6 +23,9 @@ struct option {
 // or an exit status.
 int read_options(int argc, char **argv, struct option *options);
 const char *option_value(const struct option *options, const char *name);  // NULL: not given
+
+// Before a text of the library that begins with the file, or a file of the folder, of an option: its name.
+void name_file_option(const struct option *options, char *text, size_t size);
 
 // The number of an option, `otherwise` if it was not given. Returns 0 or an exit status.
 int number_option(const struct option *options, const char *name, uint64_t least, uint64_t most,

@@ -139,11 +139,13 @@ static void set_observers(struct run *run) {
   if (wants_timeline(run)) run->network.happened = happened;
 }
 
-// The error of a file of the model has its path.
-static int network_error(const struct run *run, int error, const char *text) {
+// The error of a file, of the model or of another option, has its path.
+static int network_error(const struct run *run, int error, struct model_error *cause) {
   const char *model = option_value(run->options, "--model");
-  return strncmp(text, model, strlen(model)) == 0 ? model_file_error(error, text)
-                                                  : model_error_status(error, text);
+  output_restore_name(&run->outputs, cause->text, sizeof cause->text);
+  name_file_option(run->options, cause->text, sizeof cause->text);
+  if (strncmp(cause->text, model, strlen(model)) == 0) return model_file_error(error, cause->text);
+  return model_error_status(error, cause->text);
 }
 
 // Opens the device, runs all requests and writes what they gave.
@@ -156,8 +158,7 @@ static int generate(struct run *run) {
   int status = network_open(run->model, &run->network, &network, &error);
   if (status) {
     progress_end();
-    output_restore_name(&run->outputs, error.text, sizeof error.text);
-    return network_error(run, status, error.text);
+    return network_error(run, status, &error);
   }
   if (network_device(network)) run->timeline.stacks = duplex_device_stacks(network_device(network));
   progress("generating");

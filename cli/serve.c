@@ -161,8 +161,8 @@ static void tell_run(unsigned run, double rate) {
 }
 
 // Once, or at the highest rate that keeps the limits.
-static int run_model(const struct serving_options *serving, double share, struct serving_result *result,
-                     double *rate) {
+static int run_model(const struct option *options, const struct serving_options *serving, double share,
+                     struct serving_result *result, double *rate) {
   char error[1024];
   *rate = serving->rate;
   progress("simulating %s on %s", serving->model, serving->system);
@@ -170,6 +170,7 @@ static int run_model(const struct serving_options *serving, double share, struct
                              : serving_run(serving, result, error, sizeof error);
   progress_end();
   if (!code) return EXIT_GOOD;
+  name_file_option(options, error, sizeof error);
   return fail(code == DUPLEX_ERROR_NO_MEMORY ? EXIT_ERROR : EXIT_BAD_INPUT, "%s", error);
 }
 
@@ -179,7 +180,7 @@ static int simulate(const struct option *options, struct serving_options *servin
   struct serving_result result;
   double rate;
   const double begin = clock_now();
-  int status = run_model(serving, share, &result, &rate);
+  int status = run_model(options, serving, share, &result, &rate);
   const double host = clock_now() - begin;
   if (share > 0) serving->rate = rate > 0 ? rate : SERVING_RATE_LEAST;  // of which the results are
   if (!status) status = serve_tables_write(tables, options, outputs);

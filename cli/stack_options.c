@@ -193,6 +193,7 @@ int open_stack(const struct option *options, struct outputs *outputs, struct dup
   wanted.stack.measure_overhead = wanted.stack.riscv && option_value(options, "--stats");
   const int error = duplex_stack_open(wanted.backend, &wanted.stack, stack, error_text, sizeof error_text);
   output_restore_name(outputs, error_text, sizeof error_text);
+  name_file_option(options, error_text, sizeof error_text);
   if (error) return fail(exit_status_of(error), "%s", error_text);
   if (!wanted.stripe || duplex_stack_set_stripe(*stack, wanted.stripe) == DUPLEX_OK) return EXIT_GOOD;
   duplex_stack_close(*stack);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "device/xpu_works.h"
 #include "driver/bundle_owner.h"
 #include "duplex/arithmetic.h"
 #include "duplex/layer.h"
@@ -74,30 +75,40 @@ static int run_stack(void *context, unsigned stack) {
   return error ? error : run_sides(&on);
 }
 
-// What the xPU tells of all prefills, 0 where it does not; and what it multiplies.
-static void time_xpu(const struct attention_run *run, struct duplex_device_attention_stats *stats) {
+// What the xPU tells of all prefills. Errors: its own, with a text of the device.
+static int ask_xpu(struct attention_run *run) {
   const struct duplex_device_kv *kv = run->kv;
   struct duplex_xpu *xpu = kv->device->xpu;
-  const unsigned clock_khz = kv->device->clock_khz;
-  uint64_t all = 0;
-  for (size_t i = 0; i < run->work->prefill_count; i++) {
+  int error = DUPLEX_OK;
+  for (size_t i = 0; i < run->work->prefill_count && !error; i++) {
     const struct duplex_device_prefill *prefill = &run->work->prefills[i];
-    const uint64_t positions = prefill->positions;
-    const uint32_t window = kv_window(kv, run->work->layer);
-    const uint64_t seen = xpu_prefill_pairs(prefill->first, positions, window);
     const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_PREFILL,
                                          .prefill = {.heads = (unsigned)run->work->q_heads,
                                                      .kv_heads = kv->options.heads,
                                                      .dimension = kv->options.head_size,
                                                      .first = (uint32_t)prefill->first,
-                                                     .tokens = (uint32_t)positions,
-                                                     .window = window}};
+                                                     .tokens = (uint32_t)prefill->positions,
+                                                     .window = kv_window(kv, run->work->layer)}};
     uint64_t picoseconds;
-    if (xpu->ops->estimate(xpu, &work, &picoseconds) == 0) all += picoseconds;
+    error = device_xpu_picoseconds(xpu, &work, &picoseconds);
+    run->xpu_picoseconds += picoseconds;
+  }
+  return device_xpu_note(kv->device, "estimate", error);
+}
+
+// The xPU's times, and what it multiplies.
+static void time_xpu(const struct attention_run *run, struct duplex_device_attention_stats *stats) {
+  const struct duplex_device_kv *kv = run->kv;
+  struct duplex_xpu *xpu = kv->device->xpu;
+  const unsigned clock_khz = kv->device->clock_khz;
+  for (size_t i = 0; i < run->work->prefill_count; i++) {
+    const struct duplex_device_prefill *prefill = &run->work->prefills[i];
+    const uint32_t window = kv_window(kv, run->work->layer);
+    const uint64_t seen = xpu_prefill_pairs(prefill->first, prefill->positions, window);
     stats->xpu_macs += 2 * seen * run->work->q_heads * kv->options.head_size;
   }
   stats->launch = run->work->prefill_count ? xpu_time_clocks(xpu->ops->launch(xpu), clock_khz) : 0;
-  stats->xpu_arithmetic = xpu_time_clocks(all, clock_khz);
+  stats->xpu_arithmetic = xpu_time_clocks(run->xpu_picoseconds, clock_khz);
 }
 
 // Joins what the stacks took and did.
@@ -141,12 +152,13 @@ static void note_events(const struct attention_run *run) {
   events_sort(events);
 }
 
-// With everything checked: room first, then both sides.
+// With everything checked: times and room first, then both sides.
 static int run_work(struct attention_run *run) {
   struct duplex_device *device = run->kv->device;
   struct duplex_dram_commands *commands = &run->kv->stats.commands;
   count_decode_parts(run);
-  int error = prefill_take_space(run);
+  int error = ask_xpu(run);
+  if (!error) error = prefill_take_space(run);
   if (error) return error;
   error = reserve(run);
   device_count_commands(device, commands, -1);

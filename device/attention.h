@@ -22,7 +22,8 @@ struct attention_share {
 struct attention_run {
   struct duplex_device_kv *kv;
   const struct duplex_device_attention *work;
-  size_t group;  // query heads of a KV head
+  size_t group;              // query heads of a KV head
+  uint64_t xpu_picoseconds;  // what the xPU tells of all prefills
   struct attention_share share[DUPLEX_STACKS_MOST];
 };
 

@@ -159,7 +159,7 @@ static int compute(const struct part_work *part, const duplex_f16 *q, const dupl
           .scale = duplex_attention_scale(run->work->scale, (unsigned)head_size),
           .wide = kv->options.p32,
           .out = part->prefill->o + part->number * (q_bytes(run, part->prefill) / sizeof(duplex_f16))}};
-  return device_xpu_run(kv->device->xpu, &work);
+  return device_xpu_run(kv->device, part->on->stack, &work);
 }
 
 // The pinned positions, and those behind the ones that are left out.
@@ -199,10 +199,7 @@ static int attend_part(const struct part_work *part) {
   if (!error) error = fetch_q(part, q);
   if (!error) error = fetch_kv(part, k, v, positions);
   share->fetched_bytes += of_q + 2 * of_k;
-  if (!error) {
-    error = compute(part, q, k, v);
-    if (error) stack_fail(stack, error, "prefill attention: %s", duplex_error_text(error));
-  }
+  if (!error) error = compute(part, q, k, v);
   free(q);
   free(k);
   free(v);

@@ -32,23 +32,33 @@ static uint64_t shared_rows(const struct moe_run *run, unsigned owned, unsigned 
   return rows;
 }
 
-uint64_t charges_estimate(const struct moe_run *run, unsigned owned) {
+int charges_estimate(const struct moe_run *run, unsigned owned, uint64_t *clocks) {
   const struct moe_stage *stage = run->stage;
-  uint64_t clocks = 0;
-  for (unsigned e = 0; e < run->moe->shape.experts; e++)
-    clocks +=
-        device_xpu_stage_clocks(run->device->xpu, run->device->clock_khz, stage->kind, &stage->times.shape,
-                                run->counts[e], (unsigned)shared_rows(run, owned, e));
-  return clocks;
+  struct duplex_device *device = run->device;
+  int error = DUPLEX_OK;
+  *clocks = 0;
+  for (unsigned e = 0; e < run->moe->shape.experts && !error; e++) {
+    uint64_t of_expert;
+    error = device_xpu_stage_clocks(device->xpu, device->clock_khz, stage->kind, &stage->times.shape,
+                                    run->counts[e], (unsigned)shared_rows(run, owned, e), &of_expert);
+    *clocks += of_expert;
+  }
+  return device_xpu_note(device, "estimate", error);
 }
 
-uint64_t charges_route(const struct moe_run *run) {
+// Clocks of one work.
+static int clocks_of(const struct moe_run *run, const struct duplex_xpu_work *work, uint64_t *clocks) {
+  struct duplex_device *device = run->device;
+  return device_xpu_note(device, "estimate", device_xpu_clocks(device->xpu, device->clock_khz, work, clocks));
+}
+
+int charges_route(const struct moe_run *run, uint64_t *clocks) {
   const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_GEMM,
                                        .gemm = {.tokens = (unsigned)run->tokens,
                                                 .columns = (unsigned)run->moe->shape.hidden,
                                                 .rows = (unsigned)run->moe->shape.experts,
                                                 .format = DUPLEX_RESULT_FORMAT_F32}};
-  return device_xpu_clocks(run->device->xpu, run->device->clock_khz, &work);
+  return clocks_of(run, &work, clocks);
 }
 
 uint64_t charges_decision(size_t tokens, size_t experts, enum schedule_layout layout) {
@@ -87,11 +97,11 @@ uint64_t charges_first_launch(const struct moe_run *run) {
   return launch - duplex_smaller(launch, charges_decide(run));
 }
 
-uint64_t charges_combine(const struct moe_run *run) {
+int charges_combine(const struct moe_run *run, uint64_t *clocks) {
   const struct duplex_xpu_work work = {
       .kind = DUPLEX_XPU_ELEMENTS,
       .elements = {.bytes = run->tokens * run->moe->shape.hidden * sizeof(duplex_f16)}};
-  return device_xpu_clocks(run->device->xpu, run->device->clock_khz, &work);
+  return clocks_of(run, &work, clocks);
 }
 
 uint64_t charges_note(struct moe_run *run, const char *name, uint64_t *sum, uint64_t begin, uint64_t clocks) {

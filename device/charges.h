@@ -5,11 +5,13 @@
 
 #include "device/run.h"
 
-// What the xPU tells of its works while Logic-PIM owns these bundles: all parts of an expert are one.
-uint64_t charges_estimate(const struct moe_run *run, unsigned owned);
+// What the xPU tells of its works while Logic-PIM owns these bundles: all parts of an expert are one; of
+// router and top-k; and of the output. Errors: the xPU's, with a text of the device.
+int charges_estimate(const struct moe_run *run, unsigned owned, uint64_t *clocks);
+int charges_route(const struct moe_run *run, uint64_t *clocks);
+int charges_combine(const struct moe_run *run, uint64_t *clocks);
 
-// Router and top-k; what was decided, if it was; a launch of a kernel; the output.
-uint64_t charges_route(const struct moe_run *run);
+// What was decided, if it was; a launch of a kernel.
 uint64_t charges_decide(const struct moe_run *run);
 // Firmware on an RV32 controller decides within its first job, whose clocks have it then.
 bool charges_decides_in_job(const struct moe_run *run);
@@ -19,7 +21,6 @@ uint64_t charges_decision_of(const struct moe_run *run);
 uint64_t charges_launch(const struct moe_run *run);
 // The kernel of the first phase is launched while the controller decides.
 uint64_t charges_first_launch(const struct moe_run *run);
-uint64_t charges_combine(const struct moe_run *run);
 
 // Charges something of the xPU's that begins at clock `begin`: to *sum of the statistics, and as an event.
 // Returns its end.

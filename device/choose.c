@@ -3,6 +3,7 @@
 // what the tables of time predict.
 #include "device/charges.h"
 #include "device/decide.h"
+#include "device/measure.h"
 #include "device/model.h"
 #include "device/tables.h"
 #include "device/xpu_works.h"
@@ -118,14 +119,16 @@ struct candidates {
   bool slower;  // the xPU tells of longer times than the formulas have
 };
 
-// Whether the xPU tells of a longer time for an expert with so many tokens.
-static bool xpu_is_slower(const struct duplex_moe *moe, unsigned tokens) {
+// Whether the xPU tells of a longer time for an expert with so many tokens. Errors: those of its estimate.
+static int compare_xpu(const struct duplex_moe *moe, unsigned tokens, bool *slower) {
   const struct schedule_times *times = &moe->times;
   const unsigned groups = schedule_groups(tokens);
-  const uint64_t told =
+  uint64_t told;
+  const int error =
       device_xpu_expert_clocks(moe->device->xpu, moe->device->clock_khz, groups * DUPLEX_LANES,
-                               times->shape.hidden, times->shape.inner, times->shape.gated);
-  return told > (uint64_t)SCHEDULE_TIME(times, groups, whole) * times->clocks_per_unit;
+                               times->shape.hidden, times->shape.inner, times->shape.gated, &told);
+  *slower = *slower || told > (uint64_t)SCHEDULE_TIME(times, groups, whole) * times->clocks_per_unit;
+  return device_xpu_note(moe->device, "estimate", error);
 }
 
 // Adds a way, by formulas; one whose times are too long for a table is none if there are others.
@@ -135,14 +138,14 @@ static int add(struct duplex_moe *moe, const struct duplex_moe_form *form, struc
   expect(moe, counts);
   int error = moe_lay_out(moe, form, way);
   if (!error) error = moe_use_formulas(moe);
-  if (error == DUPLEX_ERROR_ARGUMENT && candidates->count) {
+  if (error == MEASURE_TOO_LONG && candidates->count) {
     moe->device->error_text[0] = 0;
     return DUPLEX_OK;
   }
+  if (error) return error;
   candidates->way[candidates->count] = moe->way;
-  candidates->clocks[candidates->count++] = error ? 0 : moe_predict(moe, counts);
-  candidates->slower = candidates->slower || error || xpu_is_slower(moe, counts[0]);
-  return error;
+  candidates->clocks[candidates->count++] = moe_predict(moe, counts);
+  return compare_xpu(moe, counts[0], &candidates->slower);
 }
 
 // Placements of these sums that may be chosen, as the bits of tables_from_file. The one for a side alone is
@@ -196,7 +199,7 @@ static int choose_best(struct duplex_moe *moe, const struct duplex_moe_form *for
   expect(moe, counts);
   for (unsigned i = 0; i < candidates->count && candidates->count > 1; i++) {
     const int error = moe_place(moe, form, candidates->way[i]);
-    if (error && error != DUPLEX_ERROR_ARGUMENT) return error;
+    if (error && error != MEASURE_TOO_LONG) return error;
     const uint64_t clocks = error ? UINT64_MAX : moe_predict(moe, counts);
     if (clocks < least) {
       least = clocks;
@@ -215,10 +218,10 @@ int moe_choose(struct duplex_moe *moe, const struct duplex_moe_form *form) {
   int error = add_placements(moe, form, chooses ? DUPLEX_PARTIALS_ACC : wanted, &candidates);
   if (!error && chooses && moe->device->stacks > 1)
     error = add_placements(moe, form, DUPLEX_PARTIALS_GATHERED, &candidates);
-  if (error) return error;
+  if (error) return measure_code(error);
   keep_near(&candidates);
   error = choose_best(moe, form, &candidates, &best);
   if (!error) error = moe_place(moe, form, best);
   if (!error && moe->device->options.policy == DUPLEX_POLICY_BEST) weigh(moe);
-  return error;
+  return measure_code(error);
 }

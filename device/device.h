@@ -7,6 +7,12 @@
 #include "driver/handles.h"
 #include "duplex/device.h"
 
+// A work that the xPU did not do.
+struct xpu_failure {
+  const char *call;  // of its interface; NULL: none failed
+  int error;
+};
+
 struct duplex_device {
   struct duplex_device_options options;  // with the defaults in place of zeros
   unsigned stacks, threads;
@@ -14,8 +20,9 @@ struct duplex_device {
   struct duplex_stack *stack[DUPLEX_STACKS_MOST];
   struct duplex_xpu *xpu;  // the caller's, or `own_xpu`
   struct duplex_xpu *own_xpu;
-  struct device_table *tables;  // of time
-  bool has_origin;              // of tables: known
+  struct xpu_failure xpu_failure[DUPLEX_STACKS_MOST];  // of the last work with what lies on each stack
+  struct device_table *tables;                         // of time
+  bool has_origin;                                     // of tables: known
   uint32_t origin;
   struct duplex_moe *layers;      // all that are loaded, latest first
   struct handles kvs, sequences;  // KV caches of the device, and their sequences
@@ -30,7 +37,7 @@ int device_fail(struct duplex_device *device, int error, const char *format, ...
 int device_no_memory(struct duplex_device *device);
 
 // Calls work(context, stack number) for every stack, several at once, and returns the error of the lowest one
-// that has one, with the stack's text.
+// that has one, with the stack's text, or the xPU's if that is what failed.
 int device_each_stack(struct duplex_device *device, int (*work)(void *context, unsigned stack),
                       void *context);
 

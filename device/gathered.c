@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/xpu_works.h"
 #include "duplex/activation.h"
 #include "duplex/error.h"
 
@@ -70,7 +69,7 @@ static int multiply(const struct moe_run *run, struct share_matrix *matrix, cons
                                                 .format = DUPLEX_RESULT_FORMAT_F32,
                                                 .out = out,
                                                 .out_stride = stride}};
-  return device_xpu_run(run->device->xpu, &work);
+  return share_run(matrix->share, &work, matrix, 1);
 }
 
 // h of the rows of gate and up of a share, from `from` of the piece on.
@@ -80,8 +79,8 @@ static int share_h(struct moe_run *run, const struct share *share, size_t from, 
   const size_t first = run->stage->piece[share->stack][share->piece].first + from;
   const size_t hidden = moe->shape.hidden;
   const size_t tokens = run->counts[share->expert];
-  struct share_matrix gate = {share, DUPLEX_LAYER_GATE, from, 0, hidden};
-  struct share_matrix up = {share, DUPLEX_LAYER_UP, from, 0, hidden};
+  struct share_matrix gate = {share, DUPLEX_LAYER_GATE, from, 0, hidden, 0};
+  struct share_matrix up = {share, DUPLEX_LAYER_UP, from, 0, hidden, 0};
   duplex_f16 *x = malloc(tokens * hidden * sizeof *x);
   duplex_f32 *u = malloc(tokens * rows * sizeof *u);
   duplex_f32 *g = moe->gated ? malloc(tokens * rows * sizeof *g) : NULL;
@@ -104,7 +103,7 @@ static int share_y(struct moe_run *run, const struct share *share, size_t from, 
   const struct duplex_moe_shape *shape = &run->moe->shape;
   const size_t first = run->stage->piece[share->stack][share->piece].first + from;
   const size_t pair = run->dispatch.first[share->expert];
-  struct share_matrix down = {share, DUPLEX_LAYER_UP, from, 0, shape->inner};
+  struct share_matrix down = {share, DUPLEX_LAYER_UP, from, 0, shape->inner, 0};
   return multiply(run, &down, run->h + pair * shape->inner, rows, exponents ? exponents + rows : NULL,
                   run->y + pair * shape->hidden + first, shape->hidden);
 }

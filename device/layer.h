@@ -85,10 +85,9 @@ void moe_free(struct duplex_moe *moe);
 // loaded, and there are no times. It has one copy where the schedule does not gain by two. Errors as of
 // duplex_device_load_moe.
 int moe_lay_out(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_way way);
-// The tables of time of a layer that is laid out, by formulas (docs/schedule.md). Errors: ARGUMENT (times too
-// long).
+// The tables of time of a layer that is laid out, by formulas (docs/schedule.md). Errors: MEASURE_TOO_LONG.
 int moe_use_formulas(struct duplex_moe *moe);
-// Laid out, with measured tables of time.
+// Laid out, with measured tables of time. Errors: those of both.
 int moe_place(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_way way);
 
 // The same in the way that the options of the device ask for: of those that they leave open, and for which

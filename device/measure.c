@@ -37,25 +37,35 @@ static uint32_t pim_time(const struct schedule_times *times, const struct piece_
   return units_of(times, groups / PASSES * piece->pim[PASSES][cut] + groups % PASSES * piece->pim[1][cut]);
 }
 
+// The text of an error of the xPU's estimate, if it is one.
+static int tell(const struct measuring *m, int error) {
+  if (error) device_xpu_text(m->xpu, "estimate", error, m->text, m->size);
+  return error;
+}
+
 // The xPU's time of so many inner columns, of DOWN rows, of each stack: its reads or what it tells, whichever
 // is longer.
-static uint32_t xpu_time(const struct measuring *m, const struct schedule_times *times, uint64_t reads,
-                         uint32_t rows, unsigned groups) {
+static int xpu_time(const struct measuring *m, const struct schedule_times *times, uint64_t reads,
+                    uint32_t rows, unsigned groups, uint32_t *time) {
   const struct schedule_shape *shape = &times->shape;
   const uint32_t of_all = m->kind == STAGE_DOWN ? shape->hidden : shape->inner;
   const uint32_t all = (uint32_t)duplex_smaller((uint64_t)rows * shape->stacks, of_all);
-  const uint64_t told =
-      device_xpu_stage_clocks(m->xpu, m->clock_khz, m->kind, shape, groups * DUPLEX_LANES, all);
-  return units_of(times, rows ? duplex_larger(reads, told) : 0);
+  uint64_t told;
+  const int error =
+      device_xpu_stage_clocks(m->xpu, m->clock_khz, m->kind, shape, groups * DUPLEX_LANES, all, &told);
+  *time = units_of(times, rows ? duplex_larger(reads, told) : 0);
+  return tell(m, error);
 }
 
 // The unit of the formulas, and larger where the xPU tells of longer times.
-static void fit_unit(struct schedule_times *times, struct duplex_xpu *xpu, unsigned clock_khz) {
+static int fit_unit(struct schedule_times *times, struct duplex_xpu *xpu, unsigned clock_khz) {
   const struct schedule_shape *shape = &times->shape;
-  const uint64_t most = device_xpu_expert_clocks(xpu, clock_khz, SCHEDULE_GROUPS * DUPLEX_LANES,
-                                                 shape->hidden, shape->inner, shape->gated);
+  uint64_t most;
+  const int error = device_xpu_expert_clocks(xpu, clock_khz, SCHEDULE_GROUPS * DUPLEX_LANES, shape->hidden,
+                                             shape->inner, shape->gated, &most);
   while (2 * most / times->clocks_per_unit >= SCHEDULE_MOST && times->clocks_per_unit < UNIT_MOST)
     times->clocks_per_unit *= 2;
+  return error;
 }
 
 // What a group adds beyond the last row, where two more took it from `low` to `high`.
@@ -71,17 +81,21 @@ static void set_xpu(uint32_t *of_cuts, unsigned cut, unsigned parts, uint32_t ti
 
 // The times of one cut of a piece, behind which `columns` are left; those of later cuts are there.
 // `measured`: the cut as it was measured.
-static void fill_cut(const struct measuring *m, struct schedule_times *times, unsigned q, unsigned cut,
-                     unsigned measured, uint32_t columns, const struct piece_times *piece) {
+static int fill_cut(const struct measuring *m, struct schedule_times *times, unsigned q, unsigned cut,
+                    unsigned measured, uint32_t columns, const struct piece_times *piece) {
   const unsigned parts = times->placement.parts[q];
   struct schedule_row *last = &times->rows[SCHEDULE_GROUPS];
-  for (unsigned groups = 1; groups <= SCHEDULE_GROUPS; groups++) {
+  int error = DUPLEX_OK;
+  for (unsigned groups = 1; groups <= SCHEDULE_GROUPS && !error; groups++) {
     struct schedule_row *row = &times->rows[groups];
+    uint32_t time;
     row->pim[q][cut] = pim_time(times, piece, measured, groups);
-    set_xpu(row->xpu[q], cut, parts, xpu_time(m, times, piece->reads[measured], columns, groups));
+    error = xpu_time(m, times, piece->reads[measured], columns, groups, &time);
+    set_xpu(row->xpu[q], cut, parts, time);
   }
   times->slope.pim[q][cut] = (pim_time(times, piece, measured, PASSES) + PASSES - 1) / PASSES;
   set_xpu(times->slope.xpu[q], cut, parts, slope_of(last[-2].xpu[q][cut], last->xpu[q][cut]));
+  return error;
 }
 
 // What such a piece, whose times are there, costs beside its experts.
@@ -126,7 +140,7 @@ static int measure_cuts(const struct measuring *m, unsigned q, struct schedule_t
   uint32_t behind = 0;
   for (unsigned cut = placement->parts[q] + 1; cut-- > 0 && !error;) {
     const unsigned own = (unsigned)duplex_smaller(cut, piece.parts);
-    fill_cut(m, times, q, cut, own, behind, &measured);
+    error = fill_cut(m, times, q, cut, own, behind, &measured);
     if (cut && cut <= piece.parts) behind += (uint32_t)piece.inner[cut - 1];
   }
   return error;
@@ -148,18 +162,21 @@ static int measure_striped(const struct measuring *m, unsigned bundles, unsigned
   if (!error && costly) error = measure_costs(m, &piece, &measured, costs, times);
   for (unsigned groups = 1; groups <= SCHEDULE_GROUPS && !error; groups++) {
     times->rows[groups].striped[bundles - 1] = pim_time(times, &measured, 1, groups);
-    if (all) times->rows[groups].whole = xpu_time(m, times, measured.reads[0], rows, groups);
+    if (all) error = xpu_time(m, times, measured.reads[0], rows, groups, &times->rows[groups].whole);
   }
   times->slope.striped[bundles - 1] = (pim_time(times, &measured, 1, PASSES) + PASSES - 1) / PASSES;
   times->slope.whole = slope_of(times->rows[SCHEDULE_GROUPS - 2].whole, times->rows[SCHEDULE_GROUPS].whole);
   return error;
 }
 
-void device_formula(const struct schedule_shape *shape, const struct schedule_placement *placement,
-                    struct duplex_xpu *xpu, unsigned clock_khz, struct schedule_times *times) {
+int device_formula(const struct schedule_shape *shape, const struct schedule_placement *placement,
+                   struct duplex_xpu *xpu, unsigned clock_khz, struct schedule_times *times, char *text,
+                   size_t size) {
   schedule_formula(shape, placement, times);
-  fit_unit(times, xpu, clock_khz);
+  const int error = fit_unit(times, xpu, clock_khz);
+  if (error) device_xpu_text(xpu, "estimate", error, text, size);
   schedule_seal(times);
+  return error;
 }
 
 int device_measure(enum stage_kind kind, const struct duplex_stack_options *options, struct duplex_xpu *xpu,
@@ -182,7 +199,7 @@ int device_measure(enum stage_kind kind, const struct duplex_stack_options *opti
     snprintf(text, size,
              "an expert takes too long for a table of time: expected less than %u times %u clocks",
              SCHEDULE_MOST, times->clocks_per_unit);
-  return DUPLEX_ERROR_ARGUMENT;
+  return MEASURE_TOO_LONG;
 }
 
 int device_probe(const struct duplex_stack_options *options, uint64_t clocks[DEVICE_PROBE_CLOCKS], char *text,

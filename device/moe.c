@@ -238,9 +238,13 @@ static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routi
   if (error) return error;
   run->stage = run->moe->stage;
   run_decide(run);
-  error = prepare_firmware(run);
+  uint64_t route_clocks;
+  uint64_t combine_clocks;
+  error = charges_route(run, &route_clocks);
+  if (!error) error = charges_combine(run, &combine_clocks);
+  if (!error) error = prepare_firmware(run);
   if (error) return error;
-  uint64_t clock = charges_note(run, "route", &stats->route, 0, charges_route(run) + charges_launch(run));
+  uint64_t clock = charges_note(run, "route", &stats->route, 0, route_clocks + charges_launch(run));
   clock = charges_note(run, "decide", &stats->decide, clock, charges_decide(run));
   device_count_commands(run->device, &stats->commands, -1);
   error = take_sums(run);
@@ -248,7 +252,7 @@ static int run_layer(struct moe_run *run, const struct duplex_moe_routing *routi
   if (!error) error = phases_run(run, &clock);
   if (!error) error = check_work(run);
   if (!error) error = combine(run, y);
-  stats->cycles = charges_note(run, "combine", &stats->combine, clock, charges_combine(run));
+  stats->cycles = charges_note(run, "combine", &stats->combine, clock, combine_clocks);
   device_count_commands(run->device, &stats->commands, 1);
   stats->pairs = run->dispatch.pairs;
   stats->bound =

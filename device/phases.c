@@ -29,7 +29,7 @@ static void note_stacks(struct moe_run *run, unsigned number, const struct phase
   }
 }
 
-// Notes the times of a phase that begins at clock `clock`; returns its end.
+// Notes the times of a phase that begins at clock `clock`, whose estimate is there; returns its end.
 static uint64_t note_phase(struct moe_run *run, unsigned number, const struct phase_times *times,
                            uint64_t clock) {
   static const char *const names[DUPLEX_PHASES] = {"read, phase 0", "read, phase 1", "read, phase 2",
@@ -42,7 +42,6 @@ static uint64_t note_phase(struct moe_run *run, unsigned number, const struct ph
   note_stacks(run, number, times, begin, from);
   stats->logic_pim[number] = most.logic_pim;
   stats->xpu_reads[number] = most.xpu;
-  stats->xpu_estimate[number] = charges_estimate(run, run_owned(run, number % STAGE_PHASES));
   const uint64_t xpu = duplex_larger(most.xpu, stats->xpu_estimate[number]);
   const uint64_t sides = duplex_larger(most.logic_pim, xpu);
   events_add(&run->device->events, names[number], 0, from, from + xpu, -1);
@@ -62,6 +61,19 @@ static uint64_t note_reduction(struct moe_run *run, const struct phase_times *ti
                       clock + most.hand_over, most.xpu);
 }
 
+// Phase `i` of the run's stage, whose phases are the layer's from number `number` on. The xPU tells of its
+// works before anything of them is done.
+static int run_phase(struct moe_run *run, unsigned number, unsigned i, uint64_t launch, uint64_t *clock) {
+  struct duplex_moe_stats *stats = &run->device->stats;
+  struct phase_times times[DUPLEX_STACKS_MOST];
+  int error = charges_estimate(run, run_owned(run, i), &stats->xpu_estimate[number + i]);
+  if (error) return error;
+  *clock = charges_note(run, "launch", &stats->launch, *clock, launch);
+  error = phase_run(run, run_owned(run, i), times);
+  *clock = note_phase(run, number + i, times, *clock);
+  return error;
+}
+
 // The run's stage, whose phases are the layer's from number `number` on.
 static int run_stage(struct moe_run *run, unsigned number, uint64_t *clock) {
   const unsigned phases = run_phases(run);
@@ -75,9 +87,7 @@ static int run_stage(struct moe_run *run, unsigned number, uint64_t *clock) {
     if (!(phases >> i & 1)) continue;
     const bool beside_decision = number == 0 && i == first;
     const uint64_t launch = beside_decision ? charges_first_launch(run) : charges_launch(run);
-    *clock = charges_note(run, "launch", &run->device->stats.launch, *clock, launch);
-    error = phase_run(run, run_owned(run, i), times);
-    *clock = note_phase(run, number + i, times, *clock);
+    error = run_phase(run, number, i, launch, clock);
   }
   if (error) return error;
   error = phase_reduce(run, times);

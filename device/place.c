@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "device/layer.h"
+#include "device/measure.h"
 #include "device/tables.h"
 #include "driver/stack.h"
 #include "duplex/arithmetic.h"
@@ -108,7 +109,7 @@ static int use_table(struct duplex_moe *moe, struct moe_stage *stage, const stru
     fits = fits && times->clocks_per_unit == moe->times.clocks_per_unit && schedule_valid(&moe->charged);
   }
   if (fits) return DUPLEX_OK;
-  return device_fail(moe->device, DUPLEX_ERROR_ARGUMENT, "tokens and sums take too long for a table of time");
+  return device_fail(moe->device, MEASURE_TOO_LONG, "tokens and sums take too long for a table of time");
 }
 
 // The measured table of a stage.

@@ -10,16 +10,29 @@
 #include "duplex/xpu.h"
 
 static const duplex_f16 *read_rows(void *context, unsigned first, unsigned count, duplex_f16 *room) {
-  const struct share_matrix *m = context;
+  struct share_matrix *m = context;
   const struct share *s = m->share;
   const int error =
       duplex_layer_read(s->stage->slice[s->stack], s->expert, s->piece, m->kind, m->first_row + first, count,
                         m->first_column, m->columns, room, 0, NULL);
+  if (error) m->error = error;
   return error ? NULL : room;
 }
 
 struct duplex_xpu_weights share_rows(struct share_matrix *matrix) {
   return (struct duplex_xpu_weights){read_rows, matrix, matrix->columns};
+}
+
+int share_run(const struct share *share, const struct duplex_xpu_work *work,
+              const struct share_matrix *matrices, unsigned count) {
+  struct duplex_device *device = share->moe->device;
+  const int error = device_xpu_run(device, share->stack, work);
+  for (unsigned i = 0; i < count && error; i++) {
+    if (!matrices[i].error) continue;
+    device->xpu_failure[share->stack] = (struct xpu_failure){0};
+    return matrices[i].error;
+  }
+  return error;
 }
 
 int share_exponents(const struct share *share, size_t first, size_t rows, int8_t **exponents) {
@@ -44,9 +57,9 @@ int share_compute(const struct share *share, const duplex_f16 *x, unsigned token
   const size_t hidden = moe->shape.hidden;
   const size_t before = moe_inner_before(piece, share->cut);
   const size_t inner = moe_inner_behind(piece, share->cut);
-  struct share_matrix gate = {share, DUPLEX_LAYER_GATE, before, 0, hidden};
-  struct share_matrix up = {share, DUPLEX_LAYER_UP, before, 0, hidden};
-  struct share_matrix down = {share, DUPLEX_LAYER_DOWN, 0, before, inner};
+  struct share_matrix matrices[] = {{share, DUPLEX_LAYER_GATE, before, 0, hidden, 0},
+                                    {share, DUPLEX_LAYER_UP, before, 0, hidden, 0},
+                                    {share, DUPLEX_LAYER_DOWN, 0, before, inner, 0}};
   int8_t *exponents;
   int error = share_exponents(share, before, inner, &exponents);
   const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
@@ -56,9 +69,9 @@ int share_compute(const struct share *share, const duplex_f16 *x, unsigned token
                                                   .columns = (unsigned)hidden,
                                                   .inner = (unsigned)inner,
                                                   .gated = moe->gated,
-                                                  .gate = share_rows(&gate),
-                                                  .up = share_rows(&up),
-                                                  .down = share_rows(&down),
+                                                  .gate = share_rows(&matrices[0]),
+                                                  .up = share_rows(&matrices[1]),
+                                                  .down = share_rows(&matrices[2]),
                                                   .gate_exponents = exponents,
                                                   .up_exponents = exponents ? exponents + inner : NULL,
                                                   .activation = moe->table,
@@ -66,7 +79,7 @@ int share_compute(const struct share *share, const duplex_f16 *x, unsigned token
                                                   .out = sums,
                                                   .out_stride = hidden,
                                                   .add = true}};
-  if (!error) error = device_xpu_run(moe->device->xpu, &work);
+  if (!error) error = share_run(share, &work, matrices, 3);
   free(exponents);
   return error;
 }

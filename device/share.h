@@ -3,6 +3,8 @@
 #ifndef DEVICE_SHARE_H
 #define DEVICE_SHARE_H
 
+#include <stdatomic.h>
+
 #include "device/layer.h"
 
 struct share {
@@ -18,12 +20,17 @@ int share_compute(const struct share *share, const duplex_f16 *x, unsigned token
 
 // A matrix of the share as a source of rows: rows from `first_row` on, of these the columns from
 // `first_column` on. share_rows gives what is to be read, as duplex_xpu_weights; `matrix` has to stay.
+// share_run has the xPU do a work with `count` such matrices. Errors: the xPU's, or of the stack if it did
+// not give the weights.
 struct share_matrix {
   const struct share *share;
   enum duplex_layer_matrix kind;
   size_t first_row, first_column, columns;
+  atomic_int error;  // of the reading of rows, which goes on in several threads
 };
 struct duplex_xpu_weights share_rows(struct share_matrix *matrix);
+int share_run(const struct share *share, const struct duplex_xpu_work *work,
+              const struct share_matrix *matrices, unsigned count);
 
 // Gets `rows` exponents of gate, then those of up, from the stack's DRAM; *exponents is the caller's to free.
 // NULL: the stage has none.

@@ -22,10 +22,16 @@ static uint32_t mix(uint32_t hash, uint64_t number) {
 }
 
 // What the xPU tells of works that its memory bounds, and that its arithmetic does.
-static uint32_t mix_xpu(uint32_t hash, struct duplex_xpu *xpu, unsigned clock_khz) {
-  for (unsigned tokens = 8; tokens <= 512; tokens *= 8)
-    hash = mix(hash, device_xpu_expert_clocks(xpu, clock_khz, tokens, 4096, 2048, true));
-  return mix(hash, xpu->ops->launch(xpu));
+static int mix_xpu(struct duplex_device *device, uint32_t *hash) {
+  struct duplex_xpu *xpu = device->xpu;
+  int error = DUPLEX_OK;
+  for (unsigned tokens = 8; tokens <= 512 && !error; tokens *= 8) {
+    uint64_t clocks;
+    error = device_xpu_expert_clocks(xpu, device->clock_khz, tokens, 4096, 2048, true, &clocks);
+    *hash = mix(*hash, clocks);
+  }
+  *hash = mix(*hash, xpu->ops->launch(xpu));
+  return device_xpu_note(device, "estimate", error);
 }
 
 // A number for what tables of this device come from beside their shape: clocks of a probe on its stacks,
@@ -39,11 +45,13 @@ static int find_origin(struct duplex_device *device) {
   uint64_t clocks[DEVICE_PROBE_CLOCKS];
   char text[256] = "";
   if (device->has_origin) return DUPLEX_OK;
-  const int error = device_probe(&device->options.stack, clocks, text, sizeof text);
+  int error = device_probe(&device->options.stack, clocks, text, sizeof text);
   if (error) return device_fail(device, error, "%s", text);
   schedule_place(&fixed, &placement);
   schedule_formula(&fixed, &placement, &formula);
-  device->origin = mix_xpu(formula.hash, device->xpu, device->clock_khz);
+  device->origin = formula.hash;
+  error = mix_xpu(device, &device->origin);
+  if (error) return error;
   for (unsigned i = 0; i < DEVICE_PROBE_CLOCKS; i++) device->origin = mix(device->origin, clocks[i]);
   device->has_origin = true;
   return DUPLEX_OK;
@@ -86,7 +94,7 @@ int duplex_device_save_table(struct duplex_device *device, const struct duplex_m
   if (!error) error = choose_way(device, form, &way);
   if (error) return error;
   const struct tables_wanted wanted = of_experts(device, way.copies > 1, way.striped);
-  error = tables_take_all(device, form, &wanted, &times);
+  error = measure_code(tables_take_all(device, form, &wanted, &times));
   if (!error) error = find_origin(device);
   if (error) return error;
   error = schedule_save(path, times, device->origin, text, sizeof text);

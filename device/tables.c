@@ -105,10 +105,13 @@ static int measure(struct duplex_device *device, unsigned parts, struct device_t
   const struct schedule_shape shape = table->times.shape;
   const struct schedule_placement placement = table->times.placement;
   struct schedule_times times = table->times;
+  int error = DUPLEX_OK;
   if (!missing) return DUPLEX_OK;
-  if (!table->measured) device_formula(&shape, &placement, device->xpu, device->clock_khz, &times);
-  const int error =
-      device_measure(table->kind, &device->options.stack, device->xpu, missing, &times, text, sizeof text);
+  if (!table->measured)
+    error = device_formula(&shape, &placement, device->xpu, device->clock_khz, &times, text, sizeof text);
+  if (!error)
+    error =
+        device_measure(table->kind, &device->options.stack, device->xpu, missing, &times, text, sizeof text);
   if (error) return device_fail(device, error, "%s", text);
   table->times = times;
   table->measured |= missing;

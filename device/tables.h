@@ -23,8 +23,8 @@ int tables_plan(struct duplex_device *device, const struct duplex_moe_form *form
                 struct schedule_placement *placement);
 
 // The table of layers of this form: one that is there, or measured now, as far as the policy of the device
-// needs it. It stays as long as the device. Errors as of duplex_device_measure_table, with the text of the
-// device.
+// needs it. It stays as long as the device. Errors as of duplex_device_measure_table, but MEASURE_TOO_LONG
+// where times are too long for a table; with the text of the device.
 int tables_take(struct duplex_device *device, const struct duplex_moe_form *form,
                 const struct tables_wanted *wanted, const struct schedule_times **times);
 

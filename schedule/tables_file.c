@@ -161,10 +161,15 @@ static int load(FILE *file, const char *path, struct schedule_times *times, uint
   if (read.version != SCHEDULE_VERSION)
     return complain(DUPLEX_ERROR_FORMAT, text, size, "%s:1: version %" PRIu32 ", expected %u", path,
                     read.version, SCHEDULE_VERSION);
+  if (read.hash != schedule_hash(&read))
+    return complain(DUPLEX_ERROR_FORMAT, text, size, "%s:2: the tables are damaged: expected hash %" PRIu32,
+                    path, schedule_hash(&read));
   if (!schedule_valid(&read))
-    return complain(DUPLEX_ERROR_FORMAT, text, size,
-                    "%s:2: the tables are damaged: expected hash %" PRIu32 " and times in order", path,
-                    schedule_hash(&read));
+    return complain(
+        DUPLEX_ERROR_FORMAT, text, size,
+        "%s: the hash is right, but placement or times are impossible: expected times above 0, and along "
+        "the cuts Logic-PIM's that do not fall and the xPU's that do not rise",
+        path);
   *times = read;
   *origin = origin_read;
   return 0;

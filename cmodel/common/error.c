@@ -11,11 +11,11 @@ const char *duplex_error_text(int error) {
     case DUPLEX_ERROR_NO_MEMORY:
       return "too little memory on the host";
     case DUPLEX_ERROR_OUT_OF_SPACE:
-      return "too little memory on the stack";
+      return "too little device memory";
     case DUPLEX_ERROR_BUS:
       return "no register at this address";
     case DUPLEX_ERROR_DEVICE:
-      return "the stack refused a descriptor";
+      return "a descriptor was refused";
     case DUPLEX_ERROR_WATCHDOG:
       return "no completion in time";
     case DUPLEX_ERROR_DRAM_TIMING:

@@ -106,7 +106,7 @@ struct duplex_moe_weights {
 
 // Makes the weights of a layer resident, slices of every expert on every stack. The table stays the caller's,
 // and has to live as long as the layer. Errors, after which *moe is NULL: ARGUMENT, OUT_OF_SPACE (names the
-// space and what it lacks), NO_MEMORY.
+// space and what it lacks), NO_MEMORY, and those of the xPU (which the text names).
 int duplex_device_load_moe(struct duplex_device *device, const struct duplex_moe_shape *shape,
                            const struct duplex_moe_weights *weights,
                            const struct duplex_activation_table *table, struct duplex_moe **moe);
@@ -132,8 +132,8 @@ struct duplex_moe_routing {
 };
 
 // y[T, H] = sum over the chosen experts of weight * expert(x), T 1 to 4096 (docs/xpu_numerics.md). Errors:
-// ARGUMENT, NO_MEMORY, OUT_OF_SPACE (activations and results do not fit), and those of duplex_stack_wait; y
-// is undefined then, and the device goes on.
+// ARGUMENT, NO_MEMORY, OUT_OF_SPACE (activations and results do not fit), those of duplex_stack_wait, and
+// those of the xPU (which the text names); y is undefined then, and the device goes on.
 int duplex_device_moe(struct duplex_device *device, const struct duplex_moe *moe,
                       const struct duplex_moe_routing *routing, const duplex_f16 *x, size_t tokens,
                       duplex_f16 *y);

@@ -128,8 +128,9 @@ struct duplex_device_attention {
 
 // The attention of one layer of a mixed stage, both sides at once. Q of the prefills is in the prefill space
 // meanwhile. Errors: ARGUMENT, OWNER (a sequence in the other side's space), OUT_OF_SPACE (the text as
-// above), NO_MEMORY, all of them before a position is appended; and those of duplex_stack_wait. The outputs
-// are undefined then.
+// above), NO_MEMORY, and those of the xPU's estimate, all of them before a position is appended; and those of
+// duplex_stack_wait and of the xPU's works, which its text names: positions are appended, the outputs are
+// undefined then.
 int duplex_device_attention(struct duplex_device_kv *kv, const struct duplex_device_attention *attention);
 
 // Times of the last attention, in clocks of 650 MHz; duplex_device_events has its events. The sides begin

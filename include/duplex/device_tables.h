@@ -35,7 +35,7 @@ struct duplex_moe_form duplex_moe_form(const struct duplex_moe_shape *shape,
                                        const struct duplex_moe_weights *weights);
 
 // Measures the table of such layers as far as the policy of the device needs it, unless it is there. Errors:
-// ARGUMENT (a shape out of range), NO_MEMORY.
+// ARGUMENT (a shape out of range), NO_MEMORY, those of the xPU.
 int duplex_device_measure_table(struct duplex_device *device, const struct duplex_moe_form *form);
 
 // Writes it, the rest measured if need be, as a whole or not at all; a name as /dev/fd/N means that
@@ -45,7 +45,7 @@ int duplex_device_save_table(struct duplex_device *device, const struct duplex_m
 
 // The table of such layers is that of the file from now on. Errors, after which the device has what it had:
 // ARGUMENT (a shape out of range), IO (not to be read), FORMAT (damaged, of another version, form, number of
-// stacks or channels, placement, or origin: the text names the file and which), NO_MEMORY.
+// stacks or channels, placement, or origin: the text names the file and which), NO_MEMORY, those of the xPU.
 int duplex_device_load_table(struct duplex_device *device, const struct duplex_moe_form *form,
                              const char *path);
 

@@ -115,6 +115,7 @@ struct duplex_xpu_ops {
   // Returns when the work has ended, and forgets its ticket: 0 or its error.
   int (*wait)(struct duplex_xpu *xpu, uint64_t ticket);
   // The time of the work on the modelled processor, without launch; only shapes count, pointers may be NULL.
+  // A device asks before it begins what the time is of, and gives up with the error.
   // And the time that each launch takes: one for all works that begin together as one kernel.
   int (*estimate)(struct duplex_xpu *xpu, const struct duplex_xpu_work *work, uint64_t *picoseconds);
   uint64_t (*launch)(struct duplex_xpu *xpu);

@@ -122,7 +122,7 @@ head -c 3000 "$(dirname "$duplex")/firmware.elf" >short.elf
 refused "a window that ends before it begins" "--trace-from 9: expected at most --trace-to, 8" \
   gemm --x x.npy --w w.npy --backend rtl --trace t.fst --trace-from 9 --trace-to 8
 refused "firmware cut off" "short.elf" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf short.elf
-refused "firmware no ELF" "x.npy: it is no ELF file" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf x.npy
+refused "firmware no ELF" "duplex: --firmware-elf x.npy: it is no ELF file" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf x.npy
 refused "firmware missing" "none.elf" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf none.elf
 refused "firmware of the host" "duplex: its class is 2, 64-bit: expected 1, 32-bit" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf "$duplex"
 refused "firmware file, native" "--firmware-elf" gemm --x x.npy --w w.npy --firmware-elf short.elf
@@ -300,6 +300,10 @@ refused "moe: unknown partial sums" "--partials" moe "${layer[@]}" --partials f1
 refused "moe: three copies of each expert" "--copies" moe "${layer[@]}" --copies 3
 refused "moe: decide sometimes" "--decide" moe "${layer[@]}" --decide sometimes
 refused "moe: two copies with another policy" "--copies 2: expected --policy best" moe "${layer[@]}" --copies 2 --policy paper
+refused "moe: a decision of another policy" "--decide always: expected --policy best" moe "${layer[@]}" --decide always --policy pim
+refused "moe: a table of gathered h" "--tables t.tables: expected other --partials" moe "${layer[@]}" --tables t.tables --partials gathered
+refused "moe: a firmware that is none" "duplex: --firmware-elf short.elf: " \
+  moe "${layer[@]}" --firmware riscv --firmware-elf short.elf
 refused "moe: bundles" "--bundles: expected none" moe "${layer[@]}" --bundles 0
 refused "moe: a stripe set" "--stripe: expected none" moe "${layer[@]}" --stripe 0
 refused "moe: the xPU's traffic" "--xpu-traffic: expected none" moe "${layer[@]}" --xpu-traffic stream
@@ -337,10 +341,10 @@ printf 'm,n,k,latency_us\n8,10,100,3.0\n8,10,100,3.0\n' >twice.csv
 printf 'm,n,k,latency_us\n8,10,100,3.x\n' >letter.csv
 printf 'bytes,latency_us\n8,3.0\n' >other.csv
 printf 'm,n,k,latency_us\n' >none.csv
-refused "moe: times of the xPU twice" "twice.csv, line 3" table --xpu-times twice.csv
-refused "moe: a time of the xPU that is none" "letter.csv, line 2, column 10" table --xpu-times letter.csv
-refused "moe: times of other kernels" "other.csv, line 1, column 1: expected the columns 'm,n,k,latency_us'" table --xpu-times other.csv
-refused "moe: no times of the xPU" "none.csv" table --xpu-times none.csv
+refused "moe: times of the xPU twice" "duplex: --xpu-times twice.csv, line 3" table --xpu-times twice.csv
+refused "moe: a time of the xPU that is none" "duplex: --xpu-times letter.csv, line 2, column 10" table --xpu-times letter.csv
+refused "moe: times of other kernels" "duplex: --xpu-times other.csv, line 1, column 1: expected the columns 'm,n,k,latency_us'" table --xpu-times other.csv
+refused "moe: no times of the xPU" "duplex: --xpu-times none.csv" table --xpu-times none.csv
 refused "moe: a missing file of times" "--xpu-times nowhere.csv: No such file" table --xpu-times nowhere.csv
 refused "moe: a folder of times" "--xpu-times ..: is a folder" table --xpu-times ..
 refused "moe: a table of another xPU" "good.tables: a table of another" table --xpu-times good.csv --tables good.tables
@@ -411,9 +415,9 @@ refused "serve: clients and arrivals" "expected --max-num-seqs" serve --schedule
 refused "serve: blocks of nothing" "--block-size" serve --scheduler vllm --block-size 0
 refused "serve: an imbalance without a number" "from 0 to 10" serve --imbalance zipf:
 refused "serve: an imbalance of nothing" "expected uniform, zipf:A" serve --imbalance nowhere.csv
-refused "serve: a table that is no routing" "zero.csv:1: expected the columns" serve --imbalance zero.csv
+refused "serve: a table that is no routing" "duplex: --imbalance zero.csv:1: expected the columns" serve --imbalance zero.csv
 refused "serve: measured kernels in mode paper" "expected --mode full" serve --tables .
-refused "serve: no measured kernels" "expected gemm.csv" "$duplex" serve --system gpu --model mixtral --tables nowhere
+refused "serve: no measured kernels" "duplex: --tables nowhere: expected gemm.csv" "$duplex" serve --system gpu --model mixtral --tables nowhere
 refused "serve: prompts without hashes" "expected --trace with hash_ids" \
   "$duplex" serve --system gpu --model mixtral --scheduler vllm --trace one.csv --prefix-cache
 refused "serve: a size of hashes without a cache" "expected --prefix-cache" serve --scheduler vllm --hash-block 16

@@ -303,6 +303,7 @@ BAD = [
     (["--model", "mixtral", "--requests", "b4.jsonl"], "prompt"),
     (["--model", "mixtral", "--requests", "b5.jsonl"], "element 1"),
     (["--model", "mixtral", "--prompt-ids", "1", "--xpu-times", "nowhere.csv"], "--xpu-times nowhere.csv: No such file"),
+    (["--model", "mixtral", "--prompt-ids", "1", "--xpu-times", "b1.jsonl"], "duplex: --xpu-times b1.jsonl, line 1"),
 ]
 
 

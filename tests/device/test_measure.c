@@ -92,7 +92,7 @@ static void check_striped(const struct schedule_shape *shape, unsigned most_bund
   assert_non_null(times);
   assert_int_equal(duplex_xpu_open(&xpu_options, &xpu, NULL, 0), 0);
   assert_true(schedule_place(shape, &placement));
-  device_formula(shape, &placement, xpu, DUPLEX_CLOCK_KHZ, times);
+  assert_int_equal(device_formula(shape, &placement, xpu, DUPLEX_CLOCK_KHZ, times, NULL, 0), 0);
   const unsigned what = most_bundles > 2 ? MEASURE_ALL & ~MEASURE_PIECES : MEASURE_SPACES;
   if (device_measure(STAGE_EXPERTS, &options, xpu, what, times, text, sizeof text)) fail_msg("%s", text);
   assert_true(schedule_valid(times));
@@ -139,7 +139,7 @@ static struct schedule_times *measure(struct schedule_shape shape, unsigned what
   assert_non_null(times);
   assert_int_equal(duplex_xpu_open(&xpu_options, &xpu, NULL, 0), 0);
   assert_true(schedule_place(&shape, &placement));
-  device_formula(&shape, &placement, xpu, DUPLEX_CLOCK_KHZ, times);
+  assert_int_equal(device_formula(&shape, &placement, xpu, DUPLEX_CLOCK_KHZ, times, NULL, 0), 0);
   if (device_measure(STAGE_EXPERTS, &options, xpu, what, times, text, sizeof text)) fail_msg("%s", text);
   assert_true(schedule_valid(times));
   xpu->ops->close(xpu);

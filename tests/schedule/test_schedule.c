@@ -440,6 +440,13 @@ static void test_files(void **state) {
   assert_refused(path, good, "\nslope ", "\n", ":73: expected 'slope'");
   assert_refused(path, good, "\ncosts_bundle 0 ", "\ncosts_bundle 1 ", ":2: the tables are damaged");
   assert_refused(path, good, "\ncosts_stripes ", "\ncosts ", ":76: expected 'costs_stripes' and 28 numbers");
+  struct schedule_times forged = times;  // with a hash of its own
+  forged.rows[5].xpu[0][1] = forged.rows[5].xpu[0][0] + 1;
+  schedule_seal(&forged);
+  assert_int_equal(schedule_save(path, &forged, 4711, message, sizeof message), 0);
+  assert_int_equal(schedule_load(path, &loaded, &origin, message, sizeof message), DUPLEX_ERROR_FORMAT);
+  if (!strstr(message, ": the hash is right, but placement or times are impossible")) fail_msg("%s", message);
+  assert_memory_equal(&loaded, &times, sizeof times);
   assert_int_equal(unlink(path), 0);
   assert_int_equal(schedule_load(path, &loaded, &origin, message, sizeof message), DUPLEX_ERROR_IO);
   assert_int_equal(schedule_save("/nowhere/tables", &times, 0, message, sizeof message), DUPLEX_ERROR_IO);
