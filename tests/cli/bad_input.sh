@@ -354,7 +354,7 @@ npy one.npy '<f2' False '(1, 1)' 2
 npy many_router.npy '<f2' False '(256, 1)' 512
 npy many_up.npy '<f2' False '(256, 4096, 1)' 2097152
 npy many_down.npy '<f2' False '(256, 1, 4096)' 2097152
-refused "moe: a space that is too small" "no room for expert 250 in bundles 0x3" \
+refused "moe: a space that is too small" "no room for expert 248 in bundles 0xf" \
   "$duplex" moe --out out.npy --x one.npy --router many_router.npy --gate many_up.npy \
   --up many_up.npy --down many_down.npy --channels 1 --stacks 1 --tables many.tables
 
