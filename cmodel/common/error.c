@@ -11,7 +11,7 @@ const char *duplex_error_text(int error) {
     case DUPLEX_ERROR_NO_MEMORY:
       return "too little memory on the host";
     case DUPLEX_ERROR_OUT_OF_SPACE:
-      return "too little device memory";
+      return "too little room in memory";
     case DUPLEX_ERROR_BUS:
       return "no register at this address";
     case DUPLEX_ERROR_DEVICE:
