@@ -65,19 +65,25 @@ static void expect_counters(uint32_t rows, uint32_t columns, uint32_t beats) {
   }
 }
 
+// The job of a ring whose descriptors are all consumed.
 static void expect_start(uint32_t produced, uint32_t completed) {
   expect_write(&mock, DUPLEX_REG_INTERRUPT_STATUS, BOTH);
   expect_write(&mock, DUPLEX_REG_INTERRUPT_ENABLE, BOTH);
   expect_write(&mock, DUPLEX_REG_CONTROL, ENABLE);
   expect_read(&mock, DUPLEX_REG_DOORBELL, produced);
   expect_read(&mock, DUPLEX_REG_COMPLETED, completed);
+  expect_read(&mock, DUPLEX_REG_CONSUMER, produced);
 }
 
+// The words of a slot are written in this order, and the job then looks for room.
 static void expect_push(uint32_t number, uint32_t consumed, const uint32_t words[DUPLEX_DESCRIPTOR_WORDS]) {
-  expect_read(&mock, DUPLEX_REG_CONSUMER, consumed);
-  for (uint32_t word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++)
-    expect_write(&mock, DUPLEX_REG_RING + 64 * (number % DUPLEX_RING_ENTRIES) + 4 * word, words[word]);
+  static const uint32_t order[DUPLEX_DESCRIPTOR_WORDS] = {1, 2, 3,  4,  9,  0,  5,  6,
+                                                          7, 8, 10, 11, 12, 13, 14, 15};
+  const uint32_t slot = DUPLEX_REG_RING + 64 * (number % DUPLEX_RING_ENTRIES);
+  for (uint32_t i = 0; i < DUPLEX_DESCRIPTOR_WORDS; i++)
+    expect_write(&mock, slot + 4 * order[i], words[order[i]]);
   expect_write(&mock, DUPLEX_REG_DOORBELL, (number + 1) & 0xffff);
+  expect_read(&mock, DUPLEX_REG_CONSUMER, consumed);
 }
 
 // What a gemm of one row, one column and one token writes when the driver has its first row sets: the weights
@@ -270,11 +276,11 @@ static void expect_attention_descriptor(uint32_t number) {
   d[13] = 16 | 1 << 16;
   d[14] = 1 | (MAILBOX + 4) << 16;
   d[15] = 0x3eb8aa3b;  // log2 e / 4
-  expect_read(&mock, DUPLEX_REG_CONSUMER, number);
   for (uint32_t word = 3; word < 12; word++) expect_write(&mock, slot + 4 * word, 0);
   expect_write(&mock, slot + 4 * 15, d[15]);
   for (uint32_t i = 0; i < 7; i++) expect_write(&mock, slot + 4 * order[i], d[order[i]]);
   expect_write(&mock, DUPLEX_REG_DOORBELL, number + 1);
+  expect_read(&mock, DUPLEX_REG_CONSUMER, number);
 }
 
 static void expect_attention(uint32_t number, bool good) {
