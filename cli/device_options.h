@@ -32,12 +32,12 @@
         0, 0                                                                                               \
   }
 
-#define DECIDE_OPTION                                                                            \
-  {                                                                                              \
-    "--decide", "auto|always",                                                                   \
+#define DECIDE_OPTION                                                                        \
+  {                                                                                          \
+    "--decide", "auto|always",                                                               \
         "about layers with policy best: those that no side alone is predicted to do sooner " \
-        "(default), or all",                                                                     \
-        0, 0                                                                                     \
+        "(default), or all",                                                                 \
+        0, 0                                                                                 \
   }
 
 #define XPU_TIMES_OPTION                                                                                \
