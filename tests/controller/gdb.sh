@@ -15,13 +15,13 @@ port=$((20000 + $$ % 20000))
 job=$!
 for _ in $(seq 100); do grep -q "waiting for GDB" duplex.txt && break; sleep 0.1; done
 timeout 60 gdb-multiarch -nx -batch "$build/firmware.elf" -ex "target remote 127.0.0.1:$port" \
-  -ex 'break ring_push' -ex continue -ex 'print last' -ex 'print/x descriptor[0]' \
+  -ex 'break ring_push_kept' -ex continue -ex 'print last' -ex 'print/x d[0]' \
   -ex 'info registers pc' -ex stepi -ex 'info registers pc' -ex next -ex 'print *ring' \
-  -ex continue -ex 'print/x descriptor[0] & 0xff' -ex bt -ex 'set $sp = $sp' -ex 'print $sp' \
+  -ex continue -ex 'print/x d[0] & 0xff' -ex bt -ex 'set $sp = $sp' -ex 'print $sp' \
   -ex delete -ex 'break ring_finish' -ex continue -ex 'print mailbox.magic' -ex 'x/2i $pc' -ex delete -ex continue >gdb.txt 2>&1 || fail "GDB: exit status $?"
 wait $job || fail "the job fails"
 cmp y.npy expected.npy || fail "other bytes under GDB"
-[ "$(grep -c '^Breakpoint [0-9.]*, ring_push' gdb.txt)" = 2 ] || fail "two stops at ring_push expected"
+[ "$(grep -c '^Breakpoint [0-9.]*, ring_push_kept' gdb.txt)" = 2 ] || fail "two stops at ring_push_kept expected"
 grep -q '^Breakpoint [0-9.]*, ring_finish' gdb.txt || fail "no stop at ring_finish"
 grep -q '^\$1 = false' gdb.txt || fail "print last"
 grep -q '^\$2 = 0x.*1$' gdb.txt || fail "the first descriptor is a LOAD"
