@@ -12,6 +12,7 @@
 #include "duplex/device.h"
 #include "duplex/random.h"
 #include "tests/common/environment.h"
+#include "tests/device/timed_layer.h"
 
 #define SLOWER_MOST 0.01
 #define SLOWER_AT_ALL 0.06
@@ -43,13 +44,6 @@ static struct layer draw(struct duplex_random *random) {
   return layer;
 }
 
-static duplex_f16 *values(struct duplex_random *random, size_t count) {
-  duplex_f16 *made = malloc(count * sizeof *made);
-  for (size_t i = 0; made && i < count; i++)
-    made[i] = duplex_f16_from_double(0.1 * (duplex_random_unit(random) - 0.5));
-  return made;
-}
-
 // Runs the layer under a policy; false: it failed.
 static bool run(const struct layer *layer, const char *backend, enum duplex_policy policy,
                 struct duplex_moe_stats *stats) {
@@ -61,30 +55,9 @@ static bool run(const struct layer *layer, const char *backend, enum duplex_poli
                                                 .copies = policy == DUPLEX_POLICY_BEST ? layer->copies : 0};
   struct duplex_random random;
   duplex_random_seed(&random, environment_seed(), 0);
-  const size_t matrix = layer->shape.experts * layer->shape.inner * layer->shape.hidden;
-  const struct duplex_moe_weights weights = {
-      .router = values(&random, layer->shape.experts * layer->shape.hidden),
-      .gate = layer->gated ? values(&random, matrix) : NULL,
-      .up = values(&random, matrix),
-      .down = values(&random, matrix)};
-  const struct duplex_moe_routing routing = {.top_k = (unsigned)layer->shape.experts};
-  duplex_f16 *x = values(&random, layer->tokens * layer->shape.hidden);
-  duplex_f16 *y = malloc(layer->tokens * layer->shape.hidden * sizeof *y);
-  struct duplex_device *device;
-  struct duplex_moe *moe;
-  char text[256] = "";
-  int error = duplex_device_open(backend, &options, &device, text, sizeof text);
-  if (error) fprintf(stderr, "alone: %s\n", text);
-  if (!error)
-    error = duplex_device_load_moe(device, &layer->shape, &weights, duplex_activation_builtin("silu"), &moe);
-  if (!error) error = duplex_device_moe(device, moe, &routing, x, layer->tokens, y);
-  if (error && device) fprintf(stderr, "alone: %s\n", duplex_device_last_error(device));
-  duplex_device_last_stats(device, stats);
-  duplex_device_close(device);
-  free((void *)weights.router), free((void *)weights.gate), free((void *)weights.up),
-      free((void *)weights.down);
-  free(x), free(y);
-  return !error;
+  const struct timed_layer timed = {layer->shape, layer->tokens, (unsigned)layer->shape.experts,
+                                    layer->gated};
+  return timed_layer_run(&timed, backend, &options, &random, stats);
 }
 
 // Runs one layer under all three. False: it failed, or exceeds a limit that all layers have.

@@ -17,9 +17,9 @@
 #include "duplex/device.h"
 #include "duplex/random.h"
 #include "tests/common/environment.h"
+#include "tests/device/timed_layer.h"
 
 #define SHARE_MOST 0.02
-#define VALUES ((size_t)1 << 24)
 #define INNER_MOST 65536u  // of a device's layer
 
 // What the layers run on.
@@ -65,15 +65,6 @@ static struct layer draw(struct duplex_random *random, unsigned channels, unsign
   return layer;
 }
 
-// Clocks do not depend on values: beyond so many they are the same again.
-static duplex_f16 *values(struct duplex_random *random, size_t count) {
-  duplex_f16 *made = malloc(count * sizeof *made);
-  for (size_t i = 0; made && i < count; i++)
-    made[i] =
-        i < VALUES ? duplex_f16_from_double(0.1 * (duplex_random_unit(random) - 0.5)) : made[i - VALUES];
-  return made;
-}
-
 // Runs the layer; false: it failed.
 static bool run(const struct layer *layer, const struct target *target, struct duplex_random *random,
                 struct duplex_moe_stats *stats) {
@@ -85,30 +76,8 @@ static bool run(const struct layer *layer, const struct target *target, struct d
       .threads = 2,
       .copies = layer->copies,
       .always_decide = 1};
-  const size_t matrix = layer->shape.experts * layer->shape.inner * layer->shape.hidden;
-  const struct duplex_moe_weights weights = {
-      .router = values(random, layer->shape.experts * layer->shape.hidden),
-      .gate = layer->gated ? values(random, matrix) : NULL,
-      .up = values(random, matrix),
-      .down = values(random, matrix)};
-  const struct duplex_moe_routing routing = {.top_k = layer->top_k};
-  duplex_f16 *x = values(random, layer->tokens * layer->shape.hidden);
-  duplex_f16 *y = malloc(layer->tokens * layer->shape.hidden * sizeof *y);
-  struct duplex_device *device;
-  struct duplex_moe *moe;
-  char text[256] = "";
-  int error = duplex_device_open(target->backend, &options, &device, text, sizeof text);
-  if (error) fprintf(stderr, "predicted: %s\n", text);
-  if (!error)
-    error = duplex_device_load_moe(device, &layer->shape, &weights, duplex_activation_builtin("silu"), &moe);
-  if (!error) error = duplex_device_moe(device, moe, &routing, x, layer->tokens, y);
-  if (error && device) fprintf(stderr, "predicted: %s\n", duplex_device_last_error(device));
-  duplex_device_last_stats(device, stats);
-  duplex_device_close(device);
-  free((void *)weights.router), free((void *)weights.gate), free((void *)weights.up),
-      free((void *)weights.down);
-  free(x), free(y);
-  return !error;
+  const struct timed_layer timed = {layer->shape, layer->tokens, layer->top_k, layer->gated};
+  return timed_layer_run(&timed, target->backend, &options, random, stats);
 }
 
 // By how much the shown times of a layer are longer than predicted, and where.
