@@ -252,7 +252,7 @@ static void test_loads(void **state) {
 
 // A table whose origin the xPU does not tell is neither written nor taken.
 static void test_tables(void **state) {
-  char path[] = "/tmp/duplex_xpu_errors_XXXXXX";
+  char path[] = P_tmpdir "/duplex_xpu_errors_XXXXXX";
   struct layer_case c = draw_layer();
   const struct duplex_moe_form form = duplex_moe_form(&c.shape, &c.weights);
   struct faulty_xpu own;
