@@ -71,9 +71,7 @@ static inline void ring_take(struct ring *ring) {
 // free slot if there is none. False: the job is over.
 static inline bool ring_commit(struct ring *ring) {
   hal_write(ring->hal, DUPLEX_REG_DOORBELL, ring->produced);
-  // The first turn of the ring looks each time, as the firmware with which tables of times were measured did.
-  const bool first_turn = ring->report->descriptors <= DUPLEX_RING_ENTRIES;
-  return (ring->room && !first_turn) || ring_make_room(ring);
+  return ring->room || ring_make_room(ring);
 }
 
 // Waits until all descriptors are completed. A kernel that returns without it has its job refused: results
