@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The C programs of `make bench` compile without a warning: `make test` does not link them, since OpenBLAS is only theirs.
-# usage: tests/lint/benches.sh BUILD    without its header one with what the benches use of it stands in
+# usage: tests/lint/benches.sh BUILD    a header with what the benches use stands in for that of whichever BLAS is there
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 stand_in=$1/lint/benches
@@ -18,7 +18,7 @@ char *openblas_get_corename(void);
 END
 failed=0 read=0
 for bench in testbench/speed/*.c; do
-  ${CC:-cc} -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Iinclude -I. -idirafter "$stand_in" -fsyntax-only "$bench" || failed=$((failed + 1))
+  ${CC:-cc} -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -I"$stand_in" -Iinclude -I. -fsyntax-only "$bench" || failed=$((failed + 1))
   read=$((read + 1))
 done
 echo "benches: $read read, $failed do not compile"
