@@ -66,8 +66,9 @@ static int refuse_given(const struct option *options, const char *const *names, 
 
 // Options that would change nothing are refused: those of other modes, of traces, and of what a trace has.
 static int refuse_ignored(const struct option *options, enum serving_mode mode) {
-  static const char *const of_full[] = {"--tables",   "--times",       "--measure", "--activation-rule",
-                                        "--partials", "--dram-preset", "--copies",  NULL};
+  static const char *const of_full[] = {"--tables",          "--times",    "--measure",
+                                        "--activation-rule", "--partials", "--dram-preset",
+                                        "--copies",          "--firmware", NULL};
   static const char *const of_requests[] = {"--qps",           "--trace",     "--len-sd",  "--limit-first",
                                             "--limit-token",   "--find-rate", "--warm-up", "--requests-out",
                                             "--prefill-nodes", NULL};
@@ -91,18 +92,21 @@ static int read_choices(const struct option *options, struct serving_options *s)
   static const char *const presets[] = {"hbm3_5200", "hbm3_6400", NULL};
   static const char *const partials[] = {"acc", "f32", NULL};
   static const char *const copies[] = {"auto", "1", "2", NULL};
-  unsigned mode, policy, rule, preset, partial;
+  static const char *const firmwares[] = {"riscv", "native", NULL};
+  unsigned mode, policy, rule, preset, partial, firmware;
   if (choice_option(options, "--mode", modes, &mode) ||
       choice_option(options, "--policy", policies, &policy) ||
       choice_option(options, "--activation-rule", rules, &rule) ||
       choice_option(options, "--dram-preset", presets, &preset) ||
       choice_option(options, "--partials", partials, &partial) ||
-      choice_option(options, "--copies", copies, &s->copies))
+      choice_option(options, "--copies", copies, &s->copies) ||
+      choice_option(options, "--firmware", firmwares, &firmware))
     return EXIT_BAD_INPUT;
   s->mode = (enum serving_mode)mode;
   s->policy = (enum serving_policy)policy;
   s->strict = rule == 1;
   s->f32_partials = partial == 1;
+  s->native = firmware == 1;
   s->dram_preset = preset ? presets[preset] : NULL;
   return EXIT_GOOD;
 }
@@ -301,6 +305,9 @@ static const struct option own_options[] = {
      "once; "
      "auto (default): two, where these are faster and leave room for K and V of the batch",
      0, 0},
+    {"--firmware", "riscv|native",
+     "of Logic-PIM, in mode full: on the RV32 controller, with its time (default), or as if it took none", 0,
+     0},
     {"--dram-preset", "hbm3_5200|hbm3_6400", "timing of the DRAM in mode full (default hbm3_5200)", 0, 0},
     {"--constants", "FILE.json", "rates, links and energies in place of the built-in ones", 0, 0},
     {"--nodes", "N", "nodes (default: the model's, times the system's factor)", 0, 0},

@@ -103,6 +103,8 @@ json_t *serve_json(const struct serving_options *o, const struct serving_result 
                         json_real(share(energy_of(&r->sum) + r->sum.pim_dram_j, r->tokens)));
   json_object_set_new(all, "goodput_requests_s", json_real(share(r->good, r->seconds)));
   json_object_set_new(all, "good_requests", json_real(r->good));
+  if (o->mode == SERVING_FULL)
+    json_object_set_new(all, "firmware", json_string(o->native ? "native" : "riscv"));
   if (o->mode == SERVING_FULL) json_object_set_new(all, "charged_shares", charges_json(&r->sum));
   if (o->trace)
     json_object_set_new(

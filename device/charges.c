@@ -80,7 +80,8 @@ static bool is_decided(const struct moe_run *run) {
 }
 
 bool charges_decides_in_job(const struct moe_run *run) {
-  return is_decided(run) && run->firmware_decides && run->device->options.stack.riscv;
+  const bool job = run->decision.pim[0] || run->decision.pim[1];
+  return job && is_decided(run) && run->firmware_decides && run->device->options.stack.riscv;
 }
 
 uint64_t charges_decide(const struct moe_run *run) {
@@ -94,7 +95,7 @@ uint64_t charges_launch(const struct moe_run *run) {
 
 uint64_t charges_first_launch(const struct moe_run *run) {
   const uint64_t launch = charges_launch(run);
-  return launch - duplex_smaller(launch, charges_decide(run));
+  return launch - duplex_smaller(launch, is_decided(run) ? charges_decision_of(run) : 0);
 }
 
 int charges_combine(const struct moe_run *run, uint64_t *clocks) {

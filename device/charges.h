@@ -13,7 +13,9 @@ int charges_combine(const struct moe_run *run, uint64_t *clocks);
 
 // What was decided, if it was; a launch of a kernel.
 uint64_t charges_decide(const struct moe_run *run);
-// Firmware on an RV32 controller decides within its first job, whose clocks have it then.
+// Firmware on an RV32 controller decides within its first job, whose clocks have it then. The xPU decides,
+// too, and its commands begin as many clocks behind the job's begin as the decision takes by
+// charges_decision.
 bool charges_decides_in_job(const struct moe_run *run);
 // Clocks of the decision of a layer on the RV32 controller.
 uint64_t charges_decision(size_t tokens, size_t experts, enum schedule_layout layout);

@@ -102,7 +102,7 @@ static int fill_cut(const struct measuring *m, struct schedule_times *times, uns
 static int measure_costs(const struct measuring *m, const struct duplex_layer_piece *piece,
                          const struct piece_times *measured, unsigned of, struct schedule_times *times) {
   struct schedule_costs *costs = &times->costs[of];
-  costs->job = (uint32_t)measured->job;
+  for (unsigned more = 0; more < 2; more++) costs->job[more] = (uint32_t)measured->job[more];
   costs->reads[0] = (uint32_t)measured->first_reads[0];
   costs->reads[1] = (uint32_t)measured->first_reads[1];
   return measure_transfers(m->kind, &times->shape, m->options, piece, costs, m->text, m->size);
@@ -209,7 +209,7 @@ int device_probe(const struct duplex_stack_options *options, uint64_t clocks[DEV
   const unsigned what = PIECE_JOBS | PIECE_READS | (options->riscv ? PIECE_COSTS : 0);
   struct piece_times measured;
   const int error = measure_piece(STAGE_EXPERTS, &shape, options, &piece, what, text, size, &measured);
-  clocks[0] = measured.pim[1][1] + measured.job;
+  clocks[0] = measured.pim[1][1] + measured.job[0];
   clocks[1] = measured.pim[PASSES][1];
   clocks[2] = measured.reads[0];
   return error;

@@ -55,13 +55,14 @@ static int measure_one(const struct probe *probe, unsigned groups, struct piece_
   return error;
 }
 
-// What a job takes besides its experts.
+// What a job takes besides its experts. With the first load and the first pass nothing else goes on, so it
+// depends on how large these are.
 static int measure_job(const struct probe *probe, struct piece_times *times) {
   const bool is_long = times->one[1] >= LONG_JOB;
   int error = DUPLEX_OK;
   for (unsigned groups = 1; groups <= PASSES && !error; groups++) {
     if (!is_long) error = measure_one(probe, groups, times);
-    times->job += measure_first(times->one[groups], times->pim[groups][probe->piece.parts]) / PASSES;
+    times->job[groups - 1] = measure_first(times->one[groups], times->pim[groups][probe->piece.parts]);
   }
   return error;
 }

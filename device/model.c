@@ -52,20 +52,20 @@ static uint64_t sums_of(const struct moe_run *run, unsigned stack, unsigned rows
 
 // Adds one piece that is Logic-PIM's.
 static void add_job(const struct moe_run *run, unsigned stack, unsigned piece, struct schedule_phase *phase) {
-  uint64_t clocks = 0;
+  bool first = true;
   for (unsigned e = 0; e < run->moe->shape.experts; e++) {
     const uint32_t count = run->counts[e];
     const unsigned cut = run_cut(run, stack, piece, e);
     if (!count || !cut) continue;
     const uint32_t rows = result_rows(run, stack, piece, cut);
-    clocks += pim_time(run, stack, piece, e);
+    if (first) schedule_add_job(run->stage->costs, schedule_groups(count), phase);
+    first = false;
+    phase->pim += pim_time(run, stack, piece, e);
     phase->groups += schedule_groups(count);
     phase->passes += schedule_passes(schedule_groups(count));
     phase->sums += sums_of(run, stack, rows, count);
     phase->sum_commands += pieces_of_sums(run, rows, count);
   }
-  phase->pim += clocks;
-  phase->jobs += clocks > 0;
 }
 
 // Adds one piece that is the xPU's.
@@ -100,10 +100,10 @@ static void product_phase(const struct moe_run *run, unsigned owned, struct sche
   }
 }
 
-// The decision of firmware on an RV32 controller is in its first job of the layer.
+// The decision of firmware on an RV32 controller is in the first job of the layer.
 static void add_decision(const struct moe_run *run, struct schedule_phase phases[STAGE_PHASES]) {
   struct schedule_phase *first = phases[0].jobs ? &phases[0] : &phases[1];
-  if (first->jobs && charges_decides_in_job(run)) first->pim += charges_decision_of(run);
+  if (charges_decides_in_job(run)) first->decision = (uint32_t)charges_decision_of(run);
 }
 
 // The run's stage, whose phases are the layer's from number `number` on.

@@ -55,9 +55,11 @@ static int set_times(void *context, unsigned stack) {
                                   : DUPLEX_OK;
 }
 
+// The firmware decides in its first job. So the host does where the xPU has a phase to itself before that.
 static int prepare_firmware(struct moe_run *run) {
+  const struct schedule_decision *d = &run->decision;
   run->firmware_decides = run->moe->turns == 1 && run->device->options.policy != DUPLEX_POLICY_PAPER &&
-                          !schedule_is_alone((enum schedule_policy)run->decision.policy);
+                          !schedule_is_alone((enum schedule_policy)d->policy) && (d->pim[0] || !d->xpu[1]);
   return run->firmware_decides ? device_each_stack(run->device, set_times, run) : DUPLEX_OK;
 }
 

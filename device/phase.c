@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/charges.h"
 #include "device/gathered.h"
 #include "driver/job.h"
 #include "driver/layer.h"
@@ -78,6 +79,8 @@ static int plan_stack(void *context, unsigned stack) {
     work.bundles = phase->owned;
     work.cuts = cuts;
     work.policy = policy_of(run, stack);
+    run->job[stack][piece].decides = charges_decides_in_job(run) && work.policy != DUPLEX_LAYER_CUTS &&
+                                     work.policy != DUPLEX_LAYER_DECIDED;
     error = layer_job_plan(run->stage->slice[stack], &work, &run->job[stack][piece].job);
   }
   return error;
@@ -229,6 +232,13 @@ static int start_xpu(const struct phase *phase, unsigned stack, uint64_t *begin)
   return error ? error : each_share(phase, stack, compute_share);
 }
 
+// The xPU's commands wait for the decision of a job that has begun.
+static void await_decision(const struct phase *phase, unsigned stack, const struct run_job *job) {
+  if (!job->decides) return;
+  phase->times[stack].decision = charges_decision_of(phase->run);
+  job_advance(job->job, phase->times[stack].decision);
+}
+
 // All jobs of the phase on a stack, one after another; the xPU starts with the first one.
 static int run_jobs(const struct phase *phase, unsigned stack, uint64_t *begin) {
   struct moe_run *run = phase->run;
@@ -239,6 +249,7 @@ static int run_jobs(const struct phase *phase, unsigned stack, uint64_t *begin) 
     int error = layer_job_submit(&job->job);
     if (error) return error;
     error = job_begin(job->job);
+    if (!error) await_decision(phase, stack, job);
     const int of_xpu = xpu_started || error ? error : start_xpu(phase, stack, begin);
     xpu_started = true;
     error = finish_job(phase, stack, job);
@@ -301,6 +312,7 @@ static int run_stack(void *context, unsigned stack) {
   if (!error) error = hand_over(own, phase->owned, &times->hand_over);
   if (!error) error = run_jobs(phase, stack, &begin);
   const int waited = wait_for_xpu(own->backend, begin, &times->xpu);
+  if (times->xpu) times->xpu += times->decision;
   return error ? error : waited;
 }
 

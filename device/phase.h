@@ -11,8 +11,9 @@ struct phase_times {
   uint64_t tokens;     // x of its jobs, written by the xPU before it; 0 if the phase before had room for that
   uint64_t hand_over;  // of the bundles, before the sides begin
   uint64_t logic_pim;  // of its jobs, from doorbell to completion
-  // Of the xPU, to the last data: its weights, and beside them, in bundles that are its own, x of jobs to
-  // come and sums of jobs before.
+  uint64_t decision;   // of the first job, which the xPU waits for; 0 if the decision was made before
+  // Of the xPU, to the last data: that decision, its weights, and beside them, in bundles that are its own, x
+  // of jobs to come and sums of jobs before.
   uint64_t xpu;
 };
 

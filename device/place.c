@@ -181,8 +181,12 @@ static void fill_costs(const struct moe_stage *stage, struct schedule_costs *cos
                               [STAGE_DOWN] = duplex_divide_up(shape->hidden, shape->stacks)};
   const uint32_t of_channel = duplex_divide_up(rows_of[stage->kind], shape->channels);
   const uint32_t x = stage_columns(stage->kind, shape) * DUPLEX_LANES * (uint32_t)sizeof(duplex_f16);
-  *costs = (struct schedule_costs){
-      .job = 270, .reads = {30, 30}, .given = 6, .taken = 13, .first_tokens = 15, .first_sums = {140, 140}};
+  *costs = (struct schedule_costs){.job = {270, 270},
+                                   .reads = {30, 30},
+                                   .given = 6,
+                                   .taken = 13,
+                                   .first_tokens = 15,
+                                   .first_sums = {140, 140}};
   costs->tokens = duplex_divide_up(x, XPU_BEAT * shape->channels);
   for (uint32_t tokens = 1; tokens <= DUPLEX_LANES; tokens++) {
     costs->sums[SCHEDULE_EXACT][tokens] = of_channel * duplex_divide_up(16 * tokens, XPU_BEAT);

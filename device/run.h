@@ -26,6 +26,7 @@ struct moe_run {
   struct run_job {
     struct duplex_job *job;  // NULL: there is none, or its results were read
     bool brought, finished;
+    bool decides;                                  // on an RV32 controller
   } job[DUPLEX_STACKS_MOST][DUPLEX_LAYER_PIECES];  // Logic-PIM's share of each piece
   // Exact sums [pairs][hidden] in the order of the dispatch, 16 bytes each: of the xPU, and of Logic-PIM
   // unless partial sums are rounded.

@@ -143,10 +143,13 @@ static int await(struct duplex_job *job, uint64_t clocks) {
   stack->shared->in_mid_job = error == DUPLEX_ERROR_BUSY;
   if (error == DUPLEX_ERROR_BUSY) return error;
   job->in_flight = false;
-  return error ? error : note(job, &completion);
+  job->result = error ? error : note(job, &completion);
+  return job->result;
 }
 
-int job_finish(struct duplex_job *job) { return await(job, UINT64_MAX); }
+void job_advance(struct duplex_job *job, uint64_t clocks) { await(job, clocks); }
+
+int job_finish(struct duplex_job *job) { return job->in_flight ? await(job, UINT64_MAX) : job->result; }
 
 int duplex_stack_wait(struct duplex_job *job, uint64_t clocks, void *y) {
   int error = need_job(job);

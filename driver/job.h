@@ -40,6 +40,7 @@ struct duplex_job {
   uint32_t kind, number, bytes;  // of the message
   bool in_flight;                // submitted, and its completion was not seen
   bool begun;                    // somebody waited for it, or it was begun
+  int result;                    // what the wait for its completion gave
   struct measurement measurement;
   union {
     struct gemm_message gemm;
@@ -62,6 +63,8 @@ void job_drop(struct duplex_job **job);
 int job_submit(struct duplex_job **job);
 // Its bundles become Logic-PIM's, and its time begins. Without it that is part of the first wait.
 int job_begin(struct duplex_job *job);
+// Runs the begun job for so many clocks, or to its end; whether it failed is told by job_finish.
+void job_advance(struct duplex_job *job, uint64_t clocks);
 // Waits for its end and notes its statistics; the results stay where they are, and the job is there until
 // job_retire, even with an error.
 int job_finish(struct duplex_job *job);

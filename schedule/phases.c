@@ -95,7 +95,7 @@ void schedule_phases(const struct schedule_times *times, enum schedule_format fo
       if (!piece.pim) continue;
       struct schedule_phase *phase = &phases[piece.pim_phase];
       phase->pim += (uint64_t)piece.pim * times->clocks_per_unit;
-      phase->jobs += ~jobs[piece.pim_phase] >> piece.job & 1;
+      if (~jobs[piece.pim_phase] >> piece.job & 1) schedule_add_job(costs, groups, phase);
       jobs[piece.pim_phase] |= 1u << piece.job;
       schedule_add_transfers(&times->shape, costs, format, counts[e], phase);
     }

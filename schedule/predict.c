@@ -17,10 +17,10 @@ static uint64_t tokens_of(const struct schedule_costs *costs, const struct sched
 static void add_phase(const struct schedule_costs *costs, const struct schedule_phase phases[2], uint32_t i,
                       uint32_t first, uint32_t last, struct schedule_prediction *p) {
   const struct schedule_phase *phase = &phases[i];
-  const uint32_t start = costs->reads[i > first && !phase->jobs];
+  const uint32_t start = costs->reads[i > first && !phase->jobs] + phase->decision;
   const uint64_t experts = longer(phase->pim, phase->xpu);
   uint64_t commands = phase->xpu;
-  p->pim[i] = phase->pim + (uint64_t)phase->jobs * costs->job;
+  p->pim[i] = phase->pim + phase->job_clocks + phase->decision;
   const uint64_t with_starts = longer(p->pim[i], started(commands, start));
   if (i > first) commands = longer(commands + phases[i - 1].sum_commands, phases[i - 1].sums);
   const uint64_t with_sums = longer(p->pim[i], started(commands, start));

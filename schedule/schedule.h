@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SCHEDULE_VERSION 5u
+#define SCHEDULE_VERSION 6u
 #define SCHEDULE_EXPERTS 256u  // of a layer, on one device
 #define SCHEDULE_HALVES 255u   // of a layer in halves: a byte counts them
 #define SCHEDULE_GROUPS 64u    // groups of 8 tokens with times of their own; beyond them times are linear
@@ -76,7 +76,7 @@ struct schedule_row {
 // experts alone: schedule_charge makes the ones that a decision goes by.
 enum schedule_format { SCHEDULE_EXACT, SCHEDULE_ROUNDED, SCHEDULE_FORMATS };  // of partial sums
 struct schedule_costs {
-  uint32_t job;           // a job of Logic-PIM
+  uint32_t job[2];        // a job of Logic-PIM whose first expert has one group, and more
   uint32_t reads[2];      // the xPU's reads of a phase, [1] from bundles that were Logic-PIM's just before
   uint32_t given, taken;  // the bundles given to Logic-PIM, and taken back
   // For an expert that Logic-PIM has a share of the xPU writes x of each group of 8 tokens, of each pass of
@@ -232,10 +232,12 @@ void schedule_divide(enum schedule_policy policy, const struct schedule_times *t
 // What a phase has to do, in clocks: shares of experts on both sides as the table has them; and for
 // Logic-PIM's jobs, of which there are so many, sums that are read while nothing else goes on, and the
 // commands of these sums among reads of weights. groups: of 8 tokens, whose x is written, in so many passes.
+// job_clocks: of the jobs, besides their experts.
+// decision: of a controller, in its first job; the xPU's commands wait for it. 0 where it was made before.
 struct schedule_phase {
   uint64_t pim, xpu;
   uint64_t sums, sum_commands;
-  uint32_t groups, passes, jobs;
+  uint32_t groups, passes, jobs, job_clocks, decision;
 };
 
 // What a layer takes, in clocks. A phase has tokens of the next one and sums of the one before among the
@@ -260,6 +262,12 @@ void schedule_add_transfers(const struct schedule_shape *shape, const struct sch
 // The phases of a decision by a table that it need not be made by, such as the measured one.
 void schedule_phases(const struct schedule_times *times, enum schedule_format format, const uint16_t *counts,
                      const struct schedule_decision *decision, struct schedule_phase phases[2]);
+// Adds a job whose first expert has so many groups.
+static inline void schedule_add_job(const struct schedule_costs *costs, uint32_t groups,
+                                    struct schedule_phase *phase) {
+  phase->jobs++;
+  phase->job_clocks += costs->job[groups > 1];
+}
 // Of the costs of a table those of the decision's pieces.
 const struct schedule_costs *schedule_costs_of(const struct schedule_times *times,
                                                const struct schedule_decision *decision);

@@ -43,7 +43,7 @@ static size_t lines_of(struct schedule_times *times, uint32_t *origin, struct li
   }
   lines[count++] = (struct line){"slope", &times->slope.pim[0][0], ROW_WORDS};
   for (uint32_t i = 0; i < SCHEDULE_COSTS; i++)
-    lines[count++] = (struct line){costs[i], &times->costs[i].job, COST_WORDS};
+    lines[count++] = (struct line){costs[i], times->costs[i].job, COST_WORDS};
   return count;
 }
 

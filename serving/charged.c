@@ -130,7 +130,8 @@ void charged_node(const struct machine *m, const struct serving_model *model, co
   if (!pim) return;
   charge[SERVING_MIGRATION] += elements(
       m, layers, 2 * 2 * F16 * load->prefill.tokens * model->kv_heads * model->head_size / m->xpus, work);
-  charge[SERVING_FIRMWARE] += layers * FIRMWARE_PAIR * pairs_of(m, model, load->decoding) / m->clock;
+  if (m->controller)
+    charge[SERVING_FIRMWARE] += layers * FIRMWARE_PAIR * pairs_of(m, model, load->decoding) / m->clock;
 }
 
 double charged_on_xpu(const double *charge) {

@@ -29,7 +29,8 @@ struct experts {
   struct product xpu, pim;
   enum schedule_policy policy;
   struct schedule_shape shape;            // FULL: for its transfers,
-  struct schedule_costs costs;            // and what else a layer takes
+  struct schedule_costs costs;            // and what else a layer takes,
+  struct schedule_costs controlled;       // and with firmware on its controller
   struct schedule_times *tables[SCALES];  // for the decision alone; [i] has 2^i tokens a step
   struct schedule_work work;
   struct schedule_decision decision;
@@ -116,6 +117,7 @@ struct experts *experts_open(const struct machine *machine, const struct serving
   x->shape =
       (struct schedule_shape){.hidden = model->hidden, .experts = x->layout.of_group, .channels = CHANNELS};
   x->costs = phases_costs(machine, &x->shape);
+  x->controlled = phases_controlled_costs(&x->costs);
   double step = 1;
   for (unsigned i = 0; i < SCALES; i++, step *= 2) {
     x->tables[i] = malloc(sizeof *x->tables[i]);
@@ -185,22 +187,31 @@ static uint64_t clocks_of(const struct experts *x, double seconds) {
   return (uint64_t)(seconds * x->machine->clock + 0.5);
 }
 
-// FULL: one phase with both sides, or each in a phase of its own. Adds what is charged beside, and returns
-// the seconds of the sides.
+// FULL: one phase with both sides, or each in a phase of its own.
+static void fill_phases(const struct experts *x, const unsigned *counts, const struct sides *sides,
+                        const struct schedule_costs *costs, struct schedule_phase phase[2]) {
+  phase[0].pim = clocks_of(x, sides->pim);
+  phase[x->policy == SCHEDULE_TURNS].xpu = clocks_of(x, sides->xpu);
+  for (unsigned e = 0; e < x->layout.of_group; e++) {
+    if (!counts[e] || !x->decision.cut[0][e]) continue;
+    if (!phase[0].jobs) schedule_add_job(costs, schedule_groups(counts[e]), &phase[0]);
+    schedule_add_transfers(&x->shape, costs, phases_format(x->machine), counts[e], &phase[0]);
+  }
+}
+
+// Adds what is charged beside both sides, and returns the seconds of these.
 static double charge_group(const struct experts *x, const unsigned *counts, unsigned tokens,
                            const struct sides *sides, double *charge, struct experts_cost *cost) {
-  const bool turns = x->policy == SCHEDULE_TURNS;
   struct layer_phases layer = {.costs = &x->costs,
                                .decided = schedule_is_decided(x->policy),
                                .layout = SCHEDULE_STRIPED,
                                .tokens = tokens,
                                .shape = x->shape};
-  layer.phase[0].pim = clocks_of(x, sides->pim);
-  layer.phase[0].jobs = sides->pim > 0;
-  layer.phase[turns].xpu = clocks_of(x, sides->xpu);
-  for (unsigned e = 0; e < x->layout.of_group; e++)
-    if (counts[e] && x->decision.cut[0][e])
-      schedule_add_transfers(&x->shape, &x->costs, phases_format(x->machine), counts[e], &layer.phase[0]);
+  fill_phases(x, counts, sides, &x->costs, layer.phase);
+  if (x->machine->controller) {
+    fill_phases(x, counts, sides, &x->controlled, layer.controlled);
+    layer.controlled_costs = &x->controlled;
+  }
   cost->beside += x->layout.devices * phases_bytes(&layer);
   return phases_charge(x->machine, &layer, charge);
 }

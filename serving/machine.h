@@ -39,6 +39,7 @@ struct machine {
   double clock;                                                   // the same per second
   bool strict;                                                    // activation rule of its DRAM
   unsigned sum_bytes;                                             // of a partial sum that it gives the xPU
+  bool controller;                                                // its firmware runs on the RV32 controller
   double context_share;  // AUTHORS: positions of a decoding sequence, of the mean of both lengths
 };
 

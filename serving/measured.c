@@ -31,7 +31,9 @@ struct measured {
   const struct serving_model *model;
   struct expert_layout layout;
   enum schedule_policy policy;
-  struct schedule_times times, charged;  // as measured, and as decisions go by
+  // As measured: with firmware that takes no time, and on the RV32 controller if the machine has one.
+  struct schedule_times times, controlled;
+  struct schedule_times charged;  // as decisions go by
   struct schedule_work work;
   struct schedule_decision one;              // of experts too many to be kept
   const struct schedule_decision *decision;  // the last one
@@ -92,15 +94,26 @@ static unsigned classes_of(const struct measured *m) {
   return m->policy == SCHEDULE_BEST && !measured_has_copies(m) ? 2 : 1;
 }
 
-// As a device predicts it, without firmware.
+// Whether firmware takes time.
+static bool is_controlled(const struct measured *m) {
+  return m->machine->controller && m->machine->beside != BESIDE_NONE;
+}
+
+// With the firmware that the machine runs.
+static const struct schedule_times *own_times(const struct measured *m) {
+  return is_controlled(m) ? &m->controlled : &m->times;
+}
+
+// As a device predicts it.
 static uint64_t predict_under(void *context, enum schedule_policy policy, uint16_t *counts) {
   struct measured *m = context;
   const enum schedule_format format = phases_format(m->machine);
+  const struct schedule_times *times = own_times(m);
   struct schedule_phase phases[2];
   struct schedule_prediction prediction;
   schedule_divide(policy, &m->charged, counts, &m->work, &m->one);
-  schedule_phases(&m->times, format, counts, &m->one, phases);
-  schedule_predict(schedule_costs_of(&m->times, &m->one), format, phases, &prediction);
+  schedule_phases(times, format, counts, &m->one, phases);
+  schedule_predict(schedule_costs_of(times, &m->one), format, phases, &prediction);
   const unsigned launches = schedule_phase_works(&phases[0]) + schedule_phase_works(&phases[1]);
   return prediction.total + launches * m->worth.launch;
 }
@@ -108,6 +121,16 @@ static uint64_t predict_under(void *context, enum schedule_policy policy, uint16
 static void weigh(struct measured *m) {
   const double launch = m->machine->launch * m->machine->clock;
   schedule_weigh(m->layout.of_group, (uint32_t)(launch + 0.5), predict_under, m, &m->worth);
+}
+
+// The tables of the cycle model, and what decisions go by.
+static int load_tables(struct measured *m, const struct serving_options *options, char *error, size_t size) {
+  int status = time_table_load(m->machine, m->model, options, false, &m->times, error, size);
+  if (!status && is_controlled(m))
+    status = time_table_load(m->machine, m->model, options, true, &m->controlled, error, size);
+  if (status || schedule_charge(own_times(m), phases_format(m->machine), &m->charged)) return status;
+  snprintf(error, size, "tokens and sums take too long for a table of time");
+  return DUPLEX_ERROR_ARGUMENT;
 }
 
 int measured_open(struct measured **measured, const struct machine *machine,
@@ -132,15 +155,11 @@ int measured_open(struct measured **measured, const struct machine *machine,
     tell_xpu(m);
     m->charged = m->times;
   } else {
-    const int status = time_table_load(machine, model, options, &m->times, error, size);
+    const int status = load_tables(m, options, error, size);
     if (status) return status;
-    if (!schedule_charge(&m->times, phases_format(machine), &m->charged)) {
-      snprintf(error, size, "tokens and sums take too long for a table of time");
-      return DUPLEX_ERROR_ARGUMENT;
-    }
   }
   m->classes = classes_of(m);
-  m->slope = longest_of(&m->times.slope);
+  m->slope = longest_of(&own_times(m)->slope);
   if (m->policy == SCHEDULE_BEST) weigh(m);
   m->kept = calloc(KEPT, sizeof *m->kept);
   return m->kept ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
@@ -225,6 +244,9 @@ static struct layer_phases phases_of(const struct measured *m, const unsigned *c
                                .shape = m->times.shape};
   for (unsigned e = 0; e < m->layout.of_group; e++) of_call[e] = (uint16_t)counts[e];
   schedule_phases(&m->times, phases_format(m->machine), of_call, d, layer.phase);
+  if (!is_controlled(m)) return layer;
+  schedule_phases(&m->controlled, phases_format(m->machine), of_call, d, layer.controlled);
+  layer.controlled_costs = schedule_costs_of(&m->controlled, d);
   return layer;
 }
 

@@ -9,7 +9,7 @@
 #define PIECE_BYTES 32u           // of the sums of an expert and a column, read at once
 #define LANES 8u                  // tokens of a group
 #define F16 2u
-#define FIRMWARE_SHARE 0.018  // of Logic-PIM's time (docs/results.md)
+#define CONTROLLED_JOB 1900u  // clocks more than natively: configs/tables/4096_14336_4_1_riscv.times
 
 enum schedule_format phases_format(const struct machine *m) {
   return m->sum_bytes == 4 ? SCHEDULE_ROUNDED : SCHEDULE_EXACT;
@@ -23,7 +23,7 @@ static uint32_t clocks_of(const struct schedule_shape *shape, unsigned bytes) {
 // Transfers at the rate of the xPU's path, with no waits for banks, which a formula does not know; the others
 // are those of a piece of Mixtral's, as measured (configs/tables/4096_14336_4_1.times).
 struct schedule_costs phases_costs(const struct machine *m, const struct schedule_shape *shape) {
-  struct schedule_costs costs = {.job = 301,
+  struct schedule_costs costs = {.job = {301, 301},
                                  .reads = {48, 167},
                                  .given = 6,
                                  .taken = 13,
@@ -38,6 +38,12 @@ struct schedule_costs phases_costs(const struct machine *m, const struct schedul
   return costs;
 }
 
+struct schedule_costs phases_controlled_costs(const struct schedule_costs *costs) {
+  struct schedule_costs controlled = *costs;
+  for (unsigned more = 0; costs->job[0] && more < 2; more++) controlled.job[more] += CONTROLLED_JOB;
+  return controlled;
+}
+
 // The kernel of the first phase is launched while the controller decides.
 static void charge_launches(const struct machine *m, const struct layer_phases *l, double *charge) {
   const double decision =
@@ -48,13 +54,12 @@ static void charge_launches(const struct machine *m, const struct layer_phases *
   if (phases) charge[SERVING_LAUNCHES] += phases * m->launch - hidden;
 }
 
-// The firmware's clocks of a phase, as far as the xPU is not longer.
-static double firmware_clocks(const struct schedule_prediction *p, unsigned phase) {
-  const double pim = (double)p->pim[phase];
-  const double xpu = (double)p->xpu[phase];
-  const double with = pim * (1 + FIRMWARE_SHARE);
-  if (with <= xpu) return 0;
-  return with - (pim > xpu ? pim : xpu);
+// What the layer takes longer with the firmware's time than without.
+static double firmware_clocks(const struct machine *m, const struct layer_phases *l, uint64_t without) {
+  struct schedule_prediction with;
+  if (!l->controlled_costs) return 0;
+  schedule_predict(l->controlled_costs, phases_format(m), l->controlled, &with);
+  return (double)with.total - (double)without;
 }
 
 double phases_charge(const struct machine *m, const struct layer_phases *l, double *charge) {
@@ -64,7 +69,7 @@ double phases_charge(const struct machine *m, const struct layer_phases *l, doub
   charge[SERVING_HAND_OVER] += (double)p.starts / m->clock;
   charge[SERVING_TOKENS] += (double)p.tokens / m->clock;
   charge[SERVING_SUMS] += (double)p.sums / m->clock;
-  charge[SERVING_FIRMWARE] += (firmware_clocks(&p, 0) + firmware_clocks(&p, 1)) / m->clock;
+  charge[SERVING_FIRMWARE] += firmware_clocks(m, l, p.total) / m->clock;
   return (double)p.experts / m->clock;
 }
 

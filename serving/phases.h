@@ -11,6 +11,9 @@
 struct layer_phases {
   struct schedule_phase phase[2];
   const struct schedule_costs *costs;
+  // The same with firmware that takes its time on the RV32 controller. costs NULL: it takes none.
+  struct schedule_phase controlled[2];
+  const struct schedule_costs *controlled_costs;
   bool decided;                 // by a policy that a controller runs,
   enum schedule_layout layout;  // of experts that lie so
   unsigned tokens;              // of the stage
@@ -19,8 +22,10 @@ struct layer_phases {
 
 // How the partial sums of a machine come back.
 enum schedule_format phases_format(const struct machine *machine);
-// Costs by the formulas of docs/serving.md, of units that no table has costs of; none without units.
+// Costs by the formulas of docs/serving.md, of units that no table has costs of; none without units. And
+// those with firmware on the RV32 controller.
 struct schedule_costs phases_costs(const struct machine *machine, const struct schedule_shape *shape);
+struct schedule_costs phases_controlled_costs(const struct schedule_costs *costs);
 // Adds seconds to charge[SERVING_CHARGES]. Returns those of the experts: of the longer side of each phase.
 double phases_charge(const struct machine *machine, const struct layer_phases *layer, double *charge);
 // Bytes of x and of partial sums that all stacks of a device get and give.

@@ -60,6 +60,7 @@ struct serving_options {
   const char *tables;              // folder of tables of time that are not built in; may be NULL
   bool strict;                     // activation rule of the DRAM in mode FULL
   bool f32_partials;               // partial sums of Logic-PIM go to the xPU as binary32, not exactly
+  bool native;                     // FULL: its firmware takes no time; else it runs on the RV32 controller
   const char *dram_preset;         // its timing; NULL: hbm3_5200
   bool measure;                    // measure tables that are there, too
   unsigned nodes, devices;         // 0: those of the model, times the system's factor

@@ -28,7 +28,8 @@ struct wanted {
   const struct machine *machine;
   const struct serving_options *options;
   struct schedule_shape shape;
-  char *error;  // the caller's text
+  bool controller;  // with the firmware's time
+  char *error;      // the caller's text
   size_t size;
 };
 
@@ -80,9 +81,11 @@ static int estimate(struct duplex_xpu *xpu, const struct duplex_xpu_work *work, 
 // NULL.
 static int measure(const struct wanted *w, const char *path, struct schedule_times *times) {
   static const struct duplex_xpu_ops ops = {.name = "timed", .estimate = estimate};
+  static const struct duplex_riscv_options riscv = {0};
   const struct duplex_stack_options options = {
       .backend = {.channels = CHANNELS, .dram_preset = w->options->dram_preset},
-      .strict = w->options->strict};
+      .strict = w->options->strict,
+      .riscv = w->controller ? &riscv : NULL};
   struct timed_xpu timed = {{&ops}, &w->machine->xpu_time};
   struct schedule_placement placement;
   uint32_t origin;
@@ -134,16 +137,16 @@ static int check_folder(const char *folder, char *error, size_t size) {
 // The name of the table's file, without its end.
 static void name_of(const struct wanted *w, char *name, size_t size) {
   const char *preset = w->options->dram_preset;
-  snprintf(name, size, "%u_%u_%u_%u%s%s%s%s", w->shape.hidden, w->shape.inner, w->shape.experts,
-           w->shape.gated, w->shape.replicated ? "_twice" : "", w->options->strict ? "_strict" : "",
-           preset ? "_" : "", preset ? preset : "");
+  snprintf(name, size, "%u_%u_%u_%u%s%s%s%s%s", w->shape.hidden, w->shape.inner, w->shape.experts,
+           w->shape.gated, w->shape.replicated ? "_twice" : "", w->controller ? "_riscv" : "",
+           w->options->strict ? "_strict" : "", preset ? "_" : "", preset ? preset : "");
   name_xpu(&w->machine->xpu_time, name, size);
 }
 
 int time_table_load(const struct machine *machine, const struct serving_model *model,
-                    const struct serving_options *options, struct schedule_times *times, char *error,
-                    size_t size) {
-  const struct wanted w = {machine, options, time_table_shape(machine, model), error, size};
+                    const struct serving_options *options, bool controller, struct schedule_times *times,
+                    char *error, size_t size) {
+  const struct wanted w = {machine, options, time_table_shape(machine, model), controller, error, size};
   uint32_t origin;
   char name[128], path[1024];
   name_of(&w, name, sizeof name);

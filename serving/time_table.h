@@ -10,9 +10,10 @@
 struct schedule_shape time_table_shape(const struct machine *machine, const struct serving_model *model);
 
 // The table of that shape: the built-in one, or that of a file in options->tables (may be NULL), or measured
-// on the C model, which takes half a minute, and kept there. Returns 0 or a code, with a line in `error`.
+// on the C model, which takes half a minute, and kept there. controller: with firmware on the RV32
+// controller, else with firmware that takes no time. Returns 0 or a code, with a line in `error`.
 int time_table_load(const struct machine *machine, const struct serving_model *model,
-                    const struct serving_options *options, struct schedule_times *times, char *error,
-                    size_t size);
+                    const struct serving_options *options, bool controller, struct schedule_times *times,
+                    char *error, size_t size);
 
 #endif

@@ -66,7 +66,8 @@ static void check_costs(const struct schedule_shape *shape, const struct schedul
     assert_in_range(costs->sums[SCHEDULE_EXACT][tokens], rows * tokens * 16 / 32, 1.1 * rows * 128 / 32);
     assert_int_equal(costs->sums[SCHEDULE_ROUNDED][tokens], costs->sums[SCHEDULE_ROUNDED][8]);
   }
-  assert_in_range(costs->job, 1, 400);
+  assert_in_range(costs->job[0], 1, 400);
+  assert_in_range(costs->job[1], 0, 400);
   assert_true(costs->given && costs->taken && costs->first_tokens && costs->first_sums[SCHEDULE_EXACT]);
 }
 

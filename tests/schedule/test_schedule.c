@@ -431,7 +431,7 @@ static void test_files(void **state) {
   const size_t bytes = fread(good, 1, sizeof good - 1, file);
   fclose(file);
   good[bytes] = 0;
-  assert_refused(path, good, "version 5", "version 4", ":1: version 4, expected 5");
+  assert_refused(path, good, "version 6", "version 5", ":1: version 5, expected 6");
   assert_refused(path, good, "\nshape 7168", "\nshape 7169", ":2: the tables are damaged");
   assert_refused(path, good, "\nshape 7168", "\nshape 4294967296", ":5: expected 'shape' and 8 numbers");
   assert_refused(path, good, "\nshape 7168", "\nshape -1", ":5: expected 'shape'");
@@ -439,7 +439,7 @@ static void test_files(void **state) {
   assert_refused(path, good, "\nslope ", "\nslope 1 ", ":73: expected 'slope'");
   assert_refused(path, good, "\nslope ", "\n", ":73: expected 'slope'");
   assert_refused(path, good, "\ncosts_bundle 0 ", "\ncosts_bundle 1 ", ":2: the tables are damaged");
-  assert_refused(path, good, "\ncosts_stripes ", "\ncosts ", ":76: expected 'costs_stripes' and 28 numbers");
+  assert_refused(path, good, "\ncosts_stripes ", "\ncosts ", ":76: expected 'costs_stripes' and 29 numbers");
   struct schedule_times forged = times;  // with a hash of its own
   forged.rows[5].xpu[0][1] = forged.rows[5].xpu[0][0] + 1;
   schedule_seal(&forged);

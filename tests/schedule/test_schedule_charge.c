@@ -20,8 +20,12 @@
 enum { LONG_LAYER = 32500, LAUNCH = 650 };
 // What jobs, reads, hand-overs, tokens and sums begin with, as measured of a piece of Mixtral's
 // (serving/phases.c).
-static const struct schedule_costs starts = {
-    .job = 301, .reads = {48, 167}, .given = 6, .taken = 13, .first_tokens = 15, .first_sums = {140, 140}};
+static const struct schedule_costs starts = {.job = {301, 301},
+                                             .reads = {48, 167},
+                                             .given = 6,
+                                             .taken = 13,
+                                             .first_tokens = 15,
+                                             .first_sums = {140, 140}};
 // Clocks of 32 bytes of products on a channel: 1.5 to 2.5 as measured of slices of Qwen3-30B-A3B and
 // DeepSeek-V3, whose blocks have few rows. Of exact sums it is one.
 enum { PRODUCT_CLOCKS = 2 };
@@ -313,7 +317,7 @@ static void add_rows(const struct schedule_times *from, struct schedule_times *t
 
 static void add_starts(struct schedule_times *times) {
   struct schedule_costs *costs = &times->costs[SCHEDULE_OF_PIECE];
-  costs->job = starts.job;
+  memcpy(costs->job, starts.job, sizeof starts.job);
   costs->given = starts.given;
   costs->taken = starts.taken;
   costs->first_tokens = starts.first_tokens;
