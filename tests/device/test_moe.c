@@ -14,6 +14,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "device/charges.h"
 #include "tests/common/environment.h"
 #include "tests/device/moe_case.h"
 
@@ -267,7 +268,10 @@ static void test_firmware(void **state) {
     assert_int_equal(s.copies, options.copies);
     if (i < 4) {
       assert_true((s.firmware_instructions > 0) == on_controller);
-      assert_true((s.decide == 0) == (on_controller && s.copies > 1));
+      const bool in_job = on_controller && s.copies > 1;
+      assert_true((s.decide == 0) == in_job);
+      if (s.copies > 1) assert_int_equal(s.launch, 0);  // hidden behind the decision
+      if (in_job) assert_true(s.xpu_reads[0] > charges_decision(TOKENS, shape.experts, SCHEDULE_REPLICATED));
       decided[i] = s.cycles;
       continue;
     }

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mode full: the firmware's time is what a layer takes longer by the table of the controller.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+// clang-format off: after what it needs
+#include <cmocka.h>
+// clang-format on
+
+#include "serving/measured.h"
+#include "serving/time_table.h"
+#include "tests/serving/runs.h"
+
+#define EXPERTS 8u  // of Mixtral, and of a device
+
+struct system {
+  struct serving_options options;
+  struct serving_model model;
+  struct machine machine;
+  struct measured *measured;
+};
+
+// Mixtral on a system, with firmware that takes no time or on the controller.
+static void open_system(struct system *s, const char *name, unsigned copies, bool native) {
+  char text[512] = "";
+  *s = (struct system){.options = {.system = name, .model = "mixtral", .native = native}};
+  int error = serving_model_read(&s->model, s->options.model, text, sizeof text);
+  if (!error) error = machine_read(&s->machine, &s->options, &s->model, text, sizeof text);
+  s->machine.copies = copies;
+  if (!error) error = measured_open(&s->measured, &s->machine, &s->model, &s->options, text, sizeof text);
+  if (error) fail_msg("%s", text);
+}
+
+static double sum_of(const double *charge) {
+  double sum = 0;
+  for (unsigned i = 0; i < SERVING_CHARGES; i++) sum += charge[i];
+  return sum;
+}
+
+// Clocks of the phases of what `best` decides by a table.
+static uint64_t clocks_by(const struct schedule_times *times, const struct schedule_decision *decision,
+                          const uint16_t *counts) {
+  struct schedule_phase phases[2];
+  struct schedule_prediction prediction;
+  schedule_phases(times, SCHEDULE_EXACT, counts, decision, phases);
+  schedule_predict(schedule_costs_of(times, decision), SCHEDULE_EXACT, phases, &prediction);
+  return prediction.total;
+}
+
+// What is charged for the firmware of a layer, against both tables: of 2 to 64 tokens of each expert.
+static void check_layers(unsigned copies) {
+  struct system s;
+  static struct schedule_times tables[2], charged;
+  static struct schedule_work work;
+  char text[512] = "";
+  open_system(&s, "duplex-pe-et", copies, false);
+  for (unsigned i = 0; i < 2; i++)
+    if (time_table_load(&s.machine, &s.model, &s.options, i, &tables[i], text, sizeof text))
+      fail_msg("%s", text);
+  assert_true(schedule_charge(&tables[1], SCHEDULE_EXACT, &charged));
+  for (unsigned tokens = 2; tokens <= 64; tokens *= 2) {
+    uint16_t counts[EXPERTS];
+    unsigned numbers[EXPERTS];
+    double charge[SERVING_CHARGES] = {0};
+    struct schedule_decision decision;
+    for (unsigned e = 0; e < EXPERTS; e++) numbers[e] = counts[e] = (uint16_t)tokens;
+    schedule_decide(SCHEDULE_BEST, &charged, counts, &work, &decision);
+    const double clocks[] = {(double)clocks_by(&tables[0], &decision, counts),
+                             (double)clocks_by(&tables[1], &decision, counts)};
+    const struct experts_cost cost = measured_run(s.measured, numbers, 4 * tokens, charge);
+    assert_near(charge[SERVING_FIRMWARE] * s.machine.clock, clocks[1] - clocks[0], 1e-9);
+    assert_true(clocks[1] > clocks[0]);
+    assert_near((cost.seconds + sum_of(charge) - charge[SERVING_DECISION] - charge[SERVING_LAUNCHES]) *
+                    s.machine.clock,
+                clocks[1], 1e-9);
+  }
+  measured_close(s.measured);
+}
+
+static void test_layers(void **state) {
+  (void)state;
+  check_layers(1);
+  check_layers(2);
+}
+
+// The same system with firmware that takes no time: nothing is charged for it, in attention neither, and as
+// much of the time rests on the RTL.
+static void test_native(void **state) {
+  struct serving_options options = {.system = "duplex-pe-et",
+                                    .model = "mixtral",
+                                    .copies = 1,
+                                    .batch = 32,
+                                    .input = 256,
+                                    .output = 256,
+                                    .warm_up = 10,
+                                    .measured = 100,
+                                    .seed = 1};
+  struct serving_result results[2];
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    options.native = i;
+    run(&options, &results[i]);
+  }
+  assert_true(results[0].sum.charge[SERVING_FIRMWARE] > 0);
+  assert_true(results[1].sum.charge[SERVING_FIRMWARE] == 0);
+  assert_true(results[0].throughput < results[1].throughput);
+}
+
+// Units without a table have jobs that begin later, as measured once.
+static void test_without_tables(void **state) {
+  struct serving_options options = {.system = "bankgroup-pim",
+                                    .model = "mixtral",
+                                    .batch = 32,
+                                    .input = 256,
+                                    .output = 256,
+                                    .warm_up = 10,
+                                    .measured = 100,
+                                    .seed = 1};
+  struct serving_result results[2];
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    options.native = i;
+    run(&options, &results[i]);
+  }
+  assert_true(results[0].sum.charge[SERVING_FIRMWARE] > 0);
+  assert_true(results[1].sum.charge[SERVING_FIRMWARE] == 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers), cmocka_unit_test(test_native),
+                                     cmocka_unit_test(test_without_tables)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
