@@ -136,6 +136,34 @@ static void test_passes_by_hand(void **state) {
   assert_int_equal(prediction.total, 6 + 151 + 159);
 }
 
+// A job begins by the groups of its first expert. With a decision in it both sides begin as much later, and
+// the other phase does not.
+static void test_jobs_by_hand(void **state) {
+  struct schedule_costs *costs = &measured.costs[SCHEDULE_OF_PIECE];
+  struct schedule_phase phases[2] = {{0}};
+  struct schedule_prediction prediction;
+  (void)state;
+  make_halves(1);
+  *costs = (struct schedule_costs){.job = {70, 30}, .reads = {1, 9}};
+  schedule_add_job(costs, 1, &phases[0]);
+  schedule_add_job(costs, 2, &phases[0]);
+  schedule_add_job(costs, 5, &phases[1]);
+  assert_int_equal(phases[0].jobs, 2);
+  assert_int_equal(phases[0].job_clocks, 100);
+  assert_int_equal(phases[1].job_clocks, 30);
+  phases[0].pim = phases[1].pim = 200;
+  phases[0].xpu = phases[1].xpu = 250;
+  phases[0].decision = 1000;
+  schedule_predict(costs, SCHEDULE_EXACT, phases, &prediction);
+  assert_int_equal(prediction.pim[0], 1300);
+  assert_int_equal(prediction.xpu[0], 1251);
+  assert_int_equal(prediction.pim[1], 230);
+  assert_int_equal(prediction.xpu[1], 251);
+  assert_int_equal(prediction.experts, 500);
+  assert_int_equal(prediction.starts, 1051);
+  assert_int_equal(prediction.total, 1551);
+}
+
 // With two copies nothing moves beside the phase: both sides have all of it.
 static void make_copies(uint32_t sums) {
   make_halves(1);
@@ -477,9 +505,10 @@ static void test_all_charged(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_by_hand),        cmocka_unit_test(test_passes_by_hand),
-      cmocka_unit_test(test_copies_by_hand), cmocka_unit_test(test_limits),
-      cmocka_unit_test(test_layers),         cmocka_unit_test(test_all_charged)};
+      cmocka_unit_test(test_by_hand),      cmocka_unit_test(test_passes_by_hand),
+      cmocka_unit_test(test_jobs_by_hand), cmocka_unit_test(test_copies_by_hand),
+      cmocka_unit_test(test_limits),       cmocka_unit_test(test_layers),
+      cmocka_unit_test(test_all_charged)};
   printf("seed %llu\n", (unsigned long long)environment_seed());
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,7 +110,7 @@ static void test_native(void **state) {
   assert_true(results[0].throughput < results[1].throughput);
 }
 
-// Units without a table have jobs that begin later, as measured once.
+// Units without a table have jobs that begin later, as measured once: 2.5 us in each of 32 layers and more.
 static void test_without_tables(void **state) {
   struct serving_options options = {.system = "bankgroup-pim",
                                     .model = "mixtral",
@@ -126,7 +126,7 @@ static void test_without_tables(void **state) {
     options.native = i;
     run(&options, &results[i]);
   }
-  assert_true(results[0].sum.charge[SERVING_FIRMWARE] > 0);
+  assert_true(results[0].sum.charge[SERVING_FIRMWARE] > (double)results[0].stages * 32 * 2.5e-6);
   assert_true(results[1].sum.charge[SERVING_FIRMWARE] == 0);
 }
 
