@@ -102,7 +102,9 @@ int probe_open(struct probe *probe, enum stage_kind kind, const struct schedule_
   probe->x = calloc(rows * layer.hidden, sizeof *probe->x);
   probe->y = malloc(rows * result_bytes(&layer));
   if (!probe->x || !probe->y) return tell(probe, DUPLEX_ERROR_NO_MEMORY);
-  int error = duplex_stack_open("cmodel", &own, &probe->stack, NULL, 0);
+  char why[256] = "";
+  int error = duplex_stack_open("cmodel", &own, &probe->stack, why, sizeof why);
+  if (error && *why && text && size) return snprintf(text, size, "measuring: %s", why), error;
   if (!error) error = fit_layer(probe, &layer);
   if (!error) probe->refresh_interval = duplex_dram_preset(own.backend.dram_preset)->nREFI / 2;
   return tell(probe, error);
