@@ -6,9 +6,13 @@
 #ifndef DUPLEX_FIRMWARE_H
 #define DUPLEX_FIRMWARE_H
 
+#include "duplex/descriptor.h"
 #include "duplex/params.h"
 #include "firmware/hal/hal.h"
 #include "firmware/layout.h"
+
+// Words of a descriptor of LOAD or GEMM: those behind them are ATTENTION's.
+#define PUSHED_WORDS DUPLEX_DESC_LENGTH_WORD
 
 // UNFINISHED: descriptors are in the ring that nobody has waited for.
 enum firmware_result {
@@ -166,27 +170,29 @@ static inline uint32_t layer_result_row_sets(const struct layer_job *job, uint32
 }
 
 // Memory of the kernel, too large for a small stack. The descriptors of a pass differ from expert to expert
-// in a few words only: for each number of groups they are kept as they were for the last cut.
+// in a few words only: for each number of groups they are kept as they were for the last cut, from one job to
+// the next as long as the jobs differ in nothing but their tables.
 struct layer_pass {
-  uint32_t cut;    // 0: nothing is kept
-  uint32_t parts;  // that are described
-  uint32_t load[DUPLEX_DESCRIPTOR_WORDS], part[LAYER_PARTS][DUPLEX_DESCRIPTOR_WORDS],
-      down[DUPLEX_DESCRIPTOR_WORDS];
-  bool down_described;
+  uint32_t cut;       // 0: nothing is kept
+  uint32_t inner;     // rows of h in all of its parts
+  uint32_t parts;     // that are described
+  uint32_t down_cut;  // for which down is described, 0: it is not
+  struct {
+    uint32_t inner, row_sets, results;
+  } before;  // of the parts that are described
+  uint32_t load[PUSHED_WORDS], part[LAYER_PARTS][PUSHED_WORDS], down[PUSHED_WORDS];
 };
 struct layer_work {
-  // The parts that are laid out: the stack works on the first while the next is laid out.
-  uint32_t parts;
-  struct weight_layout layout[LAYER_PARTS];
-  uint32_t row_set[LAYER_PARTS];  // where each begins, from the first one's on
-  uint32_t results[LAYER_PARTS];  // of products: where the results of each begin in those of a pass
-  struct layer_pass pass[2];      // of one and of two groups
+  struct layer_pass pass[2];  // of one and of two groups
 };
 
 void firmware_attention(const struct hal *hal, const struct attention_job *job, attention_next *next,
                         void *context, struct firmware_report *report);
 void firmware_gemm(const struct hal *hal, const struct gemm_job *job, struct firmware_report *report);
 void firmware_expert(const struct hal *hal, const struct expert_job *job, struct firmware_report *report);
+
+// Nothing is kept: before the first job, and before one of another kind than the last.
+void layer_work_clear(struct layer_work *work);
 void firmware_layer(const struct hal *hal, const struct layer_job *job, struct layer_work *work,
                     layer_next *next, void *context, struct firmware_report *report);
 

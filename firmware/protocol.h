@@ -189,9 +189,10 @@ struct layer_run_message {
 // Firmware side
 
 // A registered layer: its message, and what follows from it. `generation`: of its queue, 0: there is none.
-// The weights of all experts of a piece lie in row sets low to high - 1.
+// The weights of all experts of a piece lie in row sets low to high - 1. Layers of one `form`, from 1, differ
+// in their experts alone.
 struct layer_record {
-  uint32_t generation;
+  uint32_t generation, form;
   struct layer_message shape;
   struct {
     struct weight_layout down;  // of products: unused
@@ -217,8 +218,16 @@ struct layer_schedule {
   uint32_t words;  // that have come
   uint32_t times_generation, decision_generation;
   struct schedule_times times;
-  uint16_t counts[SCHEDULE_EXPERTS];
+  _Alignas(4) uint16_t counts[SCHEDULE_EXPERTS];
   struct schedule_decision decision;
+};
+
+// What is kept of the last job of a piece, for the next one that differs in its experts and its table alone:
+// one layer of a model follows the other. form 0: nothing.
+struct layer_kept {
+  uint32_t form, piece;
+  struct layer_job job;
+  struct layer_work work;
 };
 
 // What the clients have registered; too much for the memory that holds the rest.
@@ -227,7 +236,9 @@ struct layer_tables {
   uint32_t entry[PROTOCOL_QUEUES][PROTOCOL_LAYER_ENTRIES];
   struct layer_schedule schedule[PROTOCOL_QUEUES];
   struct schedule_work schedule_work;
-  struct layer_work work;
+  uint32_t forms;                           // that there have been
+  const struct layer_record *newest;        // which was registered last, NULL: none
+  struct layer_kept kept[SCHEDULE_PIECES];  // of even and of odd pieces, which take turns
 };
 
 struct protocol {
@@ -261,6 +272,9 @@ struct kernel {
                                   uint32_t *detail);
 };
 extern const struct kernel *const firmware_kernels[];  // ends with NULL
+
+// A pointer into the tables stays in a register: the compiler would work it out anew for every access.
+#define KEEP_PLACE(pointer) __asm__("" : "+r"(pointer))
 
 // protocol/serve.c: ready to serve, with hal and tables there; a false return of protocol_serve means that
 // there is nothing to do.

@@ -8,7 +8,7 @@
 #define H_UNIT (4u * H_WORD)  // in units of 16 bytes
 
 // h of one pass, through the activation unit into shared buffer 1.
-static void describe_up(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct expert_job *job, uint32_t groups) {
+static void describe_up(uint32_t d[PUSHED_WORDS], const struct expert_job *job, uint32_t groups) {
   describe_gemm(d, &job->up_layout, job->up, groups);
   describe_loaded_activations(d, 0, groups);
   DUPLEX_DESCRIPTOR_SET(d, DESTINATION, DUPLEX_DESTINATION_SHARED);
@@ -18,8 +18,8 @@ static void describe_up(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct expert
 }
 
 // Results of one pass, from h. The last tile of h may hold fewer columns than 64.
-static void describe_down(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct expert_job *job,
-                          struct region results, uint32_t groups) {
+static void describe_down(uint32_t d[PUSHED_WORDS], const struct expert_job *job, struct region results,
+                          uint32_t groups) {
   const uint32_t inner = job->up_layout.rows / (job->up_layout.gated ? 2 : 1);
   describe_gemm(d, &job->down_layout, job->down, groups);
   DUPLEX_DESCRIPTOR_SET(d, X_ADDRESS, H_WORD);
@@ -30,7 +30,7 @@ static void describe_down(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct expe
 
 void firmware_expert(const struct hal *hal, const struct expert_job *job, struct firmware_report *report) {
   struct ring ring;
-  uint32_t d[DUPLEX_DESCRIPTOR_WORDS];
+  uint32_t d[PUSHED_WORDS];
   const uint32_t k_tiles = job->up_layout.k_tiles;
   const uint32_t most = expert_groups_of_pass(&job->up_layout, &job->down_layout);
   struct region x = job->x;

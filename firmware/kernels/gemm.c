@@ -5,7 +5,7 @@
 
 void firmware_gemm(const struct hal *hal, const struct gemm_job *job, struct firmware_report *report) {
   struct ring ring;
-  uint32_t d[DUPLEX_DESCRIPTOR_WORDS];
+  uint32_t d[PUSHED_WORDS];
   const uint32_t k_tiles = job->weights_layout.k_tiles;
   const uint32_t most = groups_of_pass(k_tiles);
   struct region x = job->x;

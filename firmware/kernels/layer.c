@@ -16,6 +16,7 @@ struct layer_run {
   layer_next *next;
   void *context;
   struct layer_expert expert;
+  uint32_t pushed[2];           // the last cut of this job, of passes of one and of two groups; 0: none yet
   enum layer_next_result more;  // of the expert that is pushed next, or is being pushed
   bool odd;                     // of products: x of the next pass goes to the other shared buffer
 };
@@ -40,73 +41,86 @@ uint32_t layer_product_row_sets(const struct weight_layout *part, uint32_t hidde
   return result_row_sets(part, DUPLEX_RESULT_FORMAT_F32, groups);
 }
 
-// Lays out the next part; a registered layer's have been laid out before.
-static void lay_out(struct layer_work *work, const struct layer_job *job) {
-  const uint32_t i = work->parts++;
-  struct weight_layout *layout = &work->layout[i];
-  layout->rows = job->inner[i] * (job->gated ? 2 : 1);
-  layout->gated = job->gated;
-  layout->exponents = job->exponents;
-  layout->two_streams = false;
-  weight_layout(layout, job->hidden, job->channels);
-  work->row_set[i] = i ? work->row_set[i - 1] + work->layout[i - 1].row_sets : 0;
-  if (!job->products) return;
-  work->results[i] = i ? work->results[i - 1] + layer_product_row_sets(&work->layout[i - 1], job->hidden) : 0;
+void layer_work_clear(struct layer_work *work) { work->pass[0].cut = work->pass[1].cut = 0; }
+
+// Where the part's h of the second group lies: behind all of the first one.
+static void place_second_group(const struct layer_pass *pass, uint32_t d[PUSHED_WORDS]) {
+  const uint32_t tiles = duplex_divide_up(pass->inner, DUPLEX_WIDTH);
+  d[DUPLEX_DESC_DST_GROUP_WORD] &= ~(DUPLEX_DESC_MASK(DST_GROUP) << DUPLEX_DESC_DST_GROUP_LSB);
+  DUPLEX_DESCRIPTOR_SET(d, DST_GROUP, tiles * DUPLEX_WIDTH);
 }
 
-// Rows of h of the parts before `part`.
-static uint32_t inner_before(const struct layer_job *job, uint32_t part) {
-  uint32_t inner = 0;
-  for (uint32_t i = 0; i < part; i++) inner += job->inner[i];
-  return inner;
-}
-
-// h of the next part of a pass, through the activation unit to its place behind those before it.
-static void describe_part(struct layer_work *work, const struct layer_job *job, struct layer_pass *pass,
-                          uint32_t groups) {
-  const uint32_t part = pass->parts++;
-  uint32_t *d = pass->part[part];
-  const uint32_t before = inner_before(job, part) / DUPLEX_WIDTH;
-  const uint32_t tiles = duplex_divide_up(inner_before(job, pass->cut), DUPLEX_WIDTH);
-  if (work->parts == part) lay_out(work, job);
-  describe_gemm(d, &work->layout[part], (struct region){work->row_set[part], job->stripe}, groups);
-  describe_loaded_activations(d, 0, groups);
-  if (job->products) {
-    const struct region results = {work->results[part], job->results_stripe};
-    describe_results(d, &work->layout[part], results, job->format, groups);
-    return;
-  }
+// h of a part, through the activation unit to its place behind those before it.
+static void describe_h(const struct layer_job *job, const struct layer_pass *pass, uint32_t groups,
+                       uint32_t d[PUSHED_WORDS]) {
   DUPLEX_DESCRIPTOR_SET(d, DESTINATION, DUPLEX_DESTINATION_SHARED);
   DUPLEX_DESCRIPTOR_SET(d, GATED, job->gated);
-  DUPLEX_DESCRIPTOR_SET(d, DST_ADDRESS, H_UNIT + before * DUPLEX_WIDTH);
-  if (groups == 2) DUPLEX_DESCRIPTOR_SET(d, DST_GROUP, tiles * DUPLEX_WIDTH);
+  DUPLEX_DESCRIPTOR_SET(d, DST_ADDRESS, H_UNIT + pass->before.inner);
+  if (groups == 2) place_second_group(pass, d);
+}
+
+// The next part of a pass: its h, or of products its results.
+static void describe_part(const struct layer_job *job, struct layer_pass *pass, uint32_t groups) {
+  const uint32_t inner = job->inner[pass->parts];
+  uint32_t *d = pass->part[pass->parts++];
+  struct weight_layout layout = {
+      .rows = inner * (job->gated ? 2 : 1), .gated = job->gated, .exponents = job->exponents};
+  weight_layout(&layout, job->hidden, job->channels);  // as when the layer was registered
+  describe_gemm(d, &layout, (struct region){pass->before.row_sets, job->stripe}, groups);
+  describe_loaded_activations(d, 0, groups);
+  if (job->products) {
+    const struct region results = {pass->before.results, job->results_stripe};
+    describe_results(d, &layout, results, job->format, groups);
+    pass->before.results += layer_product_row_sets(&layout, job->hidden);
+  } else {
+    describe_h(job, pass, groups, d);
+  }
+  pass->before.inner += inner;
+  pass->before.row_sets += layout.row_sets;
 }
 
 // Results of a pass: the sums over the columns of the cut, which come first in each block of rows.
 static void describe_down(const struct layer_job *job, struct layer_pass *pass, uint32_t groups) {
   uint32_t *d = pass->down;
-  const uint32_t inner = inner_before(job, pass->cut);
   struct weight_layout prefix = *job->down_layout;
-  prefix.k_tiles = duplex_divide_up(inner, DUPLEX_WIDTH);
+  prefix.k_tiles = duplex_divide_up(pass->inner, DUPLEX_WIDTH);
   describe_gemm(d, &prefix, (struct region){0, job->stripe}, groups);
   DUPLEX_DESCRIPTOR_SET(d, X_ADDRESS, H_WORD);
   if (groups == 2) DUPLEX_DESCRIPTOR_SET(d, X_STRIDE, prefix.k_tiles * DUPLEX_TILE_WORDS);
-  DUPLEX_DESCRIPTOR_SET(d, K_LAST, inner % DUPLEX_WIDTH);
+  DUPLEX_DESCRIPTOR_SET(d, K_LAST, pass->inner % DUPLEX_WIDTH);
   describe_results(d, job->down_layout, (struct region){0, job->results_stripe}, job->format, groups);
-  pass->down_described = true;
+  pass->down_cut = pass->cut;
 }
 
-// What is kept for so many groups; nothing but the load if it was for another cut.
-static struct layer_pass *kept_pass(struct layer_run *run, uint32_t groups) {
-  const struct layer_job *job = run->job;
-  struct layer_pass *pass = &run->work->pass[groups - 1];
-  if (pass->cut == run->expert.cut) return pass;
+// Begins to keep passes of so many groups.
+static void describe_pass(const struct layer_job *job, struct layer_pass *pass, uint32_t groups) {
   const uint32_t tiles = groups * duplex_divide_up(job->hidden, DUPLEX_WIDTH);
-  if (pass->cut) ring_forget(&run->ring);
-  pass->cut = run->expert.cut;
-  pass->parts = 0;
-  pass->down_described = false;
   describe_load(pass->load, (struct region){0, job->x_stripe}, DUPLEX_DESTINATION_SHARED, 0, tiles);
+  pass->parts = pass->down_cut = 0;
+  pass->before.inner = pass->before.row_sets = pass->before.results = 0;
+}
+
+// Turns what is kept to another cut. Down is described again when it is needed.
+__attribute__((noinline)) static void turn_to_cut(const struct layer_job *job, struct layer_pass *pass,
+                                                  uint32_t groups, uint32_t cut) {
+  uint32_t inner = 0;
+  if (!pass->cut) describe_pass(job, pass, groups);
+  for (uint32_t i = 0; i < cut; i++) inner += job->inner[i];
+  pass->inner = inner;
+  pass->cut = cut;
+  if (groups == 1 || job->products) return;
+  for (uint32_t i = 0; i < pass->parts; i++) place_second_group(pass, pass->part[i]);
+}
+
+// What is kept for so many groups. A slot that holds those of another cut holds what is no longer known.
+static inline struct layer_pass *kept_pass(struct layer_run *run, uint32_t groups) {
+  struct layer_pass *pass = &run->work->pass[groups - 1];
+  const uint32_t cut = run->expert.cut;
+  const uint32_t pushed = run->pushed[groups - 1];
+  if (pushed == cut) return pass;
+  if (pushed) ring_forget(&run->ring);
+  run->pushed[groups - 1] = cut;
+  if (pass->cut != cut) turn_to_cut(run->job, pass, groups, cut);
   return pass;
 }
 
@@ -123,7 +137,7 @@ __attribute__((noinline)) static bool push_products(struct layer_run *run, struc
                                                     uint32_t groups, bool last) {
   for (uint32_t part = 0; part < pass->cut; part++) {
     uint32_t *d = pass->part[part];
-    if (pass->parts == part) describe_part(run->work, run->job, pass, groups);
+    if (pass->parts == part) describe_part(run->job, pass, groups);
     const uintptr_t form = (uintptr_t)d + run->odd;
     const uint32_t source = d[DUPLEX_DESC_SRC_BASE_WORD] + run->expert.up;
     const uint32_t results = d[DUPLEX_DESC_DST_BASE_WORD] + run->expert.results;
@@ -139,19 +153,19 @@ __attribute__((noinline)) static bool push_products(struct layer_run *run, struc
 static bool push_parts(struct layer_run *run, struct layer_pass *pass, uint32_t groups, bool last) {
   for (uint32_t part = 0; part < pass->cut; part++) {
     const uint32_t *d = pass->part[part];
-    if (pass->parts == part) describe_part(run->work, run->job, pass, groups);
+    if (pass->parts == part) describe_part(run->job, pass, groups);
     const uint32_t source = d[DUPLEX_DESC_SRC_BASE_WORD] + run->expert.up;
     if (!ring_push_kept(&run->ring, d, (uintptr_t)d, source, 0, false)) return false;
   }
   const uint32_t *d = pass->down;
-  if (!pass->down_described) describe_down(run->job, pass, groups);
+  if (pass->down_cut != pass->cut) describe_down(run->job, pass, groups);
   const uint32_t source = d[DUPLEX_DESC_SRC_BASE_WORD] + run->expert.down;
   const uint32_t results = d[DUPLEX_DESC_DST_BASE_WORD] + run->expert.results;
   return ring_push_kept(&run->ring, d, (uintptr_t)d, source, results, is_end(run, last));
 }
 
 // Pushes the load of x of a pass.
-static bool push_load(struct layer_run *run, uint32_t d[DUPLEX_DESCRIPTOR_WORDS]) {
+static bool push_load(struct layer_run *run, uint32_t d[PUSHED_WORDS]) {
   if (run->job->products) {
     run->odd = !run->odd;
     d[DUPLEX_DESC_DST_ADDRESS_WORD] = run->odd ? H_UNIT : 0;
@@ -181,18 +195,21 @@ static bool push_expert(struct layer_run *run) {
   return true;
 }
 
+// The activation table of a job.
+__attribute__((noinline)) static bool push_table(struct layer_run *run) {
+  uint32_t d[PUSHED_WORDS];
+  describe_load(d, run->job->table, DUPLEX_DESTINATION_TABLE, 0, run->job->table_tiles);
+  return ring_push(&run->ring, d, run->more == LAYER_END);
+}
+
 void firmware_layer(const struct hal *hal, const struct layer_job *job, struct layer_work *work,
                     layer_next *next, void *context, struct firmware_report *report) {
   struct layer_run run;
   run.job = job, run.work = work, run.next = next, run.context = context, run.odd = true;
-  work->parts = work->pass[0].cut = work->pass[1].cut = 0;
+  run.pushed[0] = run.pushed[1] = 0;
   ring_start(&run.ring, hal, report);
-  ring_forget(&run.ring);
   run.more = next(context, &run.expert);
-  if (job->table_tiles) {
-    describe_load(work->pass[0].load, job->table, DUPLEX_DESTINATION_TABLE, 0, job->table_tiles);
-    if (!ring_push(&run.ring, work->pass[0].load, run.more == LAYER_END)) return;
-  }
+  if (job->table_tiles && !push_table(&run)) return;
   while (run.more == LAYER_EXPERT)
     if (!push_expert(&run)) return;
   if (run.more == LAYER_WRONG) {

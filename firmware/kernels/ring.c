@@ -9,7 +9,6 @@
 #define ENABLE (1u << DUPLEX_CONTROL_ENABLE_LSB)
 #define FLUSH (1u << DUPLEX_CONTROL_FLUSH_LSB)
 #define BUSY (1u << DUPLEX_STATUS_BUSY_LSB)
-#define ATTENTION_WORDS DUPLEX_DESC_LENGTH_WORD  // these and what follows are 0 in all that is pushed here
 #define POLLS_MOST (1u << 22)
 #define NO_FORM 1u  // of a descriptor that is not kept
 
@@ -27,11 +26,12 @@ static void look_for_room(struct ring *ring) {
 }
 
 void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report *report) {
+  hal_write(hal, DUPLEX_REG_INTERRUPT_STATUS, DONE | ERROR);
   *report = (struct firmware_report){0};
+  hal_write(hal, DUPLEX_REG_INTERRUPT_ENABLE, DONE | ERROR);
   ring->hal = hal;
   ring->report = report;
-  hal_write(hal, DUPLEX_REG_INTERRUPT_STATUS, DONE | ERROR);
-  hal_write(hal, DUPLEX_REG_INTERRUPT_ENABLE, DONE | ERROR);
+  ring->known = DUPLEX_RING_ENTRIES;
   hal_write(hal, DUPLEX_REG_CONTROL, ENABLE);
   ring->produced = hal_read(hal, DUPLEX_REG_DOORBELL);
   ring->completed = hal_read(hal, DUPLEX_REG_COMPLETED);
@@ -82,46 +82,43 @@ __attribute__((noinline)) bool ring_make_room(struct ring *ring) {
 
 // What this kind of descriptor does not use of a slot that may hold anything.
 static inline void clear_attention_words(const struct ring *ring, uint32_t slot) {
-  for (uint32_t word = ATTENTION_WORDS; word < DUPLEX_DESCRIPTOR_WORDS; word++)
+  for (uint32_t word = PUSHED_WORDS; word < DUPLEX_DESCRIPTOR_WORDS; word++)
     hal_write_word(ring->hal, slot, word, 0);
 }
 
 // Words from `from` to before `end`, without a loop.
-static inline void write_words(const struct ring *ring, uint32_t slot,
-                               const uint32_t d[DUPLEX_DESCRIPTOR_WORDS], uint32_t from, uint32_t end) {
+static inline void write_words(const struct ring *ring, uint32_t slot, const uint32_t d[PUSHED_WORDS],
+                               uint32_t from, uint32_t end) {
 #pragma GCC unroll 16
   for (uint32_t word = from; word < end; word++) hal_write_word(ring->hal, slot, word, d[word]);
 }
 
 // The bus takes longer for a word than the processor: what is to be computed stands between the words.
-__attribute__((noinline)) bool ring_push_kept(struct ring *ring, const uint32_t d[DUPLEX_DESCRIPTOR_WORDS],
+__attribute__((noinline)) bool ring_push_kept(struct ring *ring, const uint32_t d[PUSHED_WORDS],
                                               uintptr_t form, uint32_t source, uint32_t results, bool last) {
   uintptr_t *held = &ring->held[ring->produced % DUPLEX_RING_ENTRIES];
-  const bool known = *held == form;
+  const bool known = ring->report->descriptors >= ring->known && *held == form;
   const bool new = ring_slot_is_new(ring);
   const uint32_t slot = ring_slot(ring);
   const uint32_t fields = ring_fields(ring, last);
   hal_write_word(ring->hal, slot, DUPLEX_DESC_SRC_BASE_WORD, source);
   *held = form;
   if (!known) write_words(ring, slot, d, DUPLEX_DESC_SRC_BASE_WORD + 1, DUPLEX_DESC_ROWS_WORD);
-  ring_take(ring);
+  ring_take_slot(ring);
   if (results || !known) hal_write_word(ring->hal, slot, DUPLEX_DESC_DST_BASE_WORD, results);
+  ring_count_slot(ring);
   hal_write_word(ring->hal, slot, 0, d[0] | fields);
   if (!known) {
     write_words(ring, slot, d, DUPLEX_DESC_ROWS_WORD, DUPLEX_DESC_DST_BASE_WORD);
-    write_words(ring, slot, d, DUPLEX_DESC_DST_BASE_WORD + 1, ATTENTION_WORDS);
+    write_words(ring, slot, d, DUPLEX_DESC_DST_BASE_WORD + 1, PUSHED_WORDS);
     if (new) clear_attention_words(ring, slot);
   }
   return ring_commit(ring);
 }
 
-bool ring_push(struct ring *ring, const uint32_t d[DUPLEX_DESCRIPTOR_WORDS], bool last) {
+bool ring_push(struct ring *ring, const uint32_t d[PUSHED_WORDS], bool last) {
   ring->held[ring->produced % DUPLEX_RING_ENTRIES] = 0;
   return ring_push_kept(ring, d, NO_FORM, d[DUPLEX_DESC_SRC_BASE_WORD], d[DUPLEX_DESC_DST_BASE_WORD], last);
-}
-
-void ring_forget(struct ring *ring) {
-  for (uint32_t i = 0; i < DUPLEX_RING_ENTRIES; i++) ring->held[i] = 0;
 }
 
 void ring_finish(struct ring *ring) {
@@ -132,13 +129,13 @@ void ring_finish(struct ring *ring) {
 }
 
 // Every field 0; written out, because it stands between two descriptors of a job.
-static void clear(uint32_t d[DUPLEX_DESCRIPTOR_WORDS]) {
+static void clear(uint32_t d[PUSHED_WORDS]) {
 #pragma GCC unroll 16
-  for (uint32_t word = 0; word < DUPLEX_DESCRIPTOR_WORDS; word++) d[word] = 0;
+  for (uint32_t word = 0; word < PUSHED_WORDS; word++) d[word] = 0;
 }
 
-void describe_load(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], struct region source, uint32_t destination,
-                   uint32_t address, uint32_t tiles) {
+void describe_load(uint32_t d[PUSHED_WORDS], struct region source, uint32_t destination, uint32_t address,
+                   uint32_t tiles) {
   clear(d);
   DUPLEX_DESCRIPTOR_SET(d, OPCODE, DUPLEX_OPCODE_LOAD);
   DUPLEX_DESCRIPTOR_SET(d, CHAIN, destination == DUPLEX_DESTINATION_SHARED);
@@ -149,8 +146,8 @@ void describe_load(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], struct region source, ui
   DUPLEX_DESCRIPTOR_SET(d, TILES, tiles);
 }
 
-void describe_gemm(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout,
-                   struct region weights, uint32_t groups) {
+void describe_gemm(uint32_t d[PUSHED_WORDS], const struct weight_layout *layout, struct region weights,
+                   uint32_t groups) {
   clear(d);
   DUPLEX_DESCRIPTOR_SET(d, OPCODE, DUPLEX_OPCODE_GEMM);
   DUPLEX_DESCRIPTOR_SET(d, CHAIN, 1);
@@ -167,13 +164,13 @@ void describe_gemm(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layo
   DUPLEX_DESCRIPTOR_SET(d, CHANNEL_ROWS, layout->channel_rows);
 }
 
-void describe_loaded_activations(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], uint32_t address, uint32_t groups) {
+void describe_loaded_activations(uint32_t d[PUSHED_WORDS], uint32_t address, uint32_t groups) {
   DUPLEX_DESCRIPTOR_SET(d, X_ADDRESS, address);
   if (groups == 2) DUPLEX_DESCRIPTOR_SET(d, X_STRIDE, DUPLEX_TILE_WORDS);
 }
 
-void describe_results(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout,
-                      struct region results, enum duplex_result_format format, uint32_t groups) {
+void describe_results(uint32_t d[PUSHED_WORDS], const struct weight_layout *layout, struct region results,
+                      enum duplex_result_format format, uint32_t groups) {
   DUPLEX_DESCRIPTOR_SET(d, FORMAT, format);
   DUPLEX_DESCRIPTOR_SET(d, DST_BASE, results.base);
   DUPLEX_DESCRIPTOR_SET(d, DST_STRIPE, results.stripe);

@@ -14,8 +14,10 @@ struct ring {
   uint32_t produced;   // free-running, as DOORBELL
   uint32_t completed;  // COMPLETED when the job began
   uint32_t room;       // slots that are known to be free, at least one
-  // Which kept descriptor a slot holds from its last turn (ring_push_kept), 0: none that is known.
+  // Which kept descriptor a slot holds from its last turn (ring_push_kept), 0: none that is known; for the
+  // descriptors of this job from `known` on.
   uintptr_t held[DUPLEX_RING_ENTRIES];
+  uint32_t known;
 };
 
 // Empties the ring, waits until nothing is under way, clears errors: after this the stack is as if no job had
@@ -35,14 +37,16 @@ bool ring_make_room(struct ring *ring);
 // Writes a descriptor of LOAD or GEMM, whose words for ATTENTION are 0, and rings the doorbell; then waits
 // for a free slot if there is none. `last` asks for the interrupt that ring_finish waits for. False: the job
 // is over, the report says why.
-bool ring_push(struct ring *ring, const uint32_t d[DUPLEX_DESCRIPTOR_WORDS], bool last);
+bool ring_push(struct ring *ring, const uint32_t d[PUSHED_WORDS], bool last);
 
 // The same for a descriptor that the kernel keeps, with words of its own for SRC_BASE and DST_BASE (0 as in
 // d: no results in DRAM). A slot that holds `form` since an earlier turn gets no other words: two descriptors
 // of one form are equal but for those. ring_forget: the forms mean something else from now on.
-bool ring_push_kept(struct ring *ring, const uint32_t d[DUPLEX_DESCRIPTOR_WORDS], uintptr_t form,
-                    uint32_t source, uint32_t results, bool last);
-void ring_forget(struct ring *ring);
+bool ring_push_kept(struct ring *ring, const uint32_t d[PUSHED_WORDS], uintptr_t form, uint32_t source,
+                    uint32_t results, bool last);
+static inline void ring_forget(struct ring *ring) {
+  ring->known = ring->report->descriptors + DUPLEX_RING_ENTRIES;
+}
 
 // The same in steps, for a kernel that writes the words itself. The next slot, for hal_write_word; it keeps
 // its words until they are written again.
@@ -61,11 +65,16 @@ static inline uint32_t ring_fields(const struct ring *ring, bool last) {
   return DUPLEX_DESCRIPTOR_FIELD(INTERRUPT, interrupt) |
          DUPLEX_DESCRIPTOR_FIELD(TAG, ring->report->descriptors);
 }
-// It is taken: the three above are about the one behind it from now on.
-static inline void ring_take(struct ring *ring) {
-  ring->produced = (ring->produced + 1) & 0xffff;
+// It is taken: the three above are about the one behind it from now on. In two steps for whoever has words
+// to write between them.
+static inline void ring_take_slot(struct ring *ring) { ring->produced = (ring->produced + 1) & 0xffff; }
+static inline void ring_count_slot(struct ring *ring) {
   ring->report->descriptors++;
   ring->room--;
+}
+static inline void ring_take(struct ring *ring) {
+  ring_take_slot(ring);
+  ring_count_slot(ring);
 }
 // The descriptor in the slot that was taken goes to the stack; its words have been written. Then waits for a
 // free slot if there is none. False: the job is over.
@@ -80,13 +89,13 @@ void ring_finish(struct ring *ring);
 
 // Descriptors of the kernels; the tag is the caller's. All but the load of a table may start while the one
 // before still writes its results: no kernel reads from DRAM what it wrote there.
-void describe_load(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], struct region source, uint32_t destination,
-                   uint32_t address, uint32_t tiles);
-void describe_gemm(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout,
-                   struct region weights, uint32_t groups);
+void describe_load(uint32_t d[PUSHED_WORDS], struct region source, uint32_t destination, uint32_t address,
+                   uint32_t tiles);
+void describe_gemm(uint32_t d[PUSHED_WORDS], const struct weight_layout *layout, struct region weights,
+                   uint32_t groups);
 // Activations that a LOAD brought to word `address`: the tiles of the groups in turn.
-void describe_loaded_activations(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], uint32_t address, uint32_t groups);
-void describe_results(uint32_t d[DUPLEX_DESCRIPTOR_WORDS], const struct weight_layout *layout,
-                      struct region results, enum duplex_result_format format, uint32_t groups);
+void describe_loaded_activations(uint32_t d[PUSHED_WORDS], uint32_t address, uint32_t groups);
+void describe_results(uint32_t d[PUSHED_WORDS], const struct weight_layout *layout, struct region results,
+                      enum duplex_result_format format, uint32_t groups);
 
 #endif

@@ -3,9 +3,11 @@
 #include "duplex/params.h"
 #include "firmware/protocol.h"
 
-// So many row sets from `base` on, of a stripe set of so many bundles, lie in a run of rows.
-static bool lies_in(const struct row_range *part, uint32_t bundles, uint32_t base, uint32_t row_sets) {
-  return base >= part->first * bundles && base + row_sets <= (part->first + part->count) * bundles;
+// So many row sets from `base` on, of a stripe set of so many bundles, lie in a run of rows. Without sums
+// that what a client says could make too large for a word: a base before the run is one far behind it.
+static inline bool lies_in(const struct row_range *part, uint32_t bundles, uint32_t base, uint32_t row_sets) {
+  const uint32_t whole = part->count * bundles;
+  return row_sets <= whole && base - part->first * bundles <= whole - row_sets;
 }
 
 bool client_owns(const struct client *client, struct region region, uint32_t row_sets) {
@@ -13,8 +15,7 @@ bool client_owns(const struct client *client, struct region region, uint32_t row
   static const uint8_t ones[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
   const struct allotment *own = &client->allotment;
   const uint32_t bundles = ones[region.stripe & 15];
-  if (bundles == 0 || (region.stripe & ~own->bundles) || region.stripe > 15) return false;
-  if (region.base > bundles * DUPLEX_BANK_ROWS || row_sets > bundles * DUPLEX_BANK_ROWS) return false;
+  if (bundles == 0 || (region.stripe & ~own->bundles)) return false;
   return lies_in(&own->part[0], bundles, region.base, row_sets) ||
          lies_in(&own->part[1], bundles, region.base, row_sets);
 }

@@ -36,19 +36,25 @@ static enum completion_status serve_times(struct client *client, const void *pay
   return COMPLETION_DONE;
 }
 
-// Copies the counts of the list: the client may change it.
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && SCHEDULE_EXPERTS % 2 == 0,
+               "a word of the list is two counts in memory");
+
+// Copies the counts of the list: the client may change it. Of an odd number the last word has one more.
 static void take_counts(const struct client *client, uint32_t experts, uint16_t *counts) {
   volatile const uint32_t *list = client->protocol->box->queue[client->queue].list;
+#pragma GCC unroll 4
   for (uint32_t i = 0; i < experts; i += 2) {
     const uint32_t word = list[i / 2];
-    counts[i] = (uint16_t)word;
-    if (i + 1 < experts) counts[i + 1] = (uint16_t)(word >> 16);
+    __builtin_memcpy(__builtin_assume_aligned(counts + i, sizeof word), &word, sizeof word);
   }
 }
 
-const struct layer_schedule *layer_decide(struct client *client, const struct layer_message *shape,
-                                          enum layer_policy policy) {
+// Called, so that who runs what is decided has registers for it.
+__attribute__((noinline)) const struct layer_schedule *layer_decide(struct client *client,
+                                                                    const struct layer_message *shape,
+                                                                    enum layer_policy policy) {
   struct layer_schedule *own = &client->protocol->tables->schedule[client->queue];
+  KEEP_PLACE(own);
   const uint32_t generation = client->allotment.generation;
   if (own->times_generation != generation || own->times.shape.experts != shape->experts) return NULL;
   if (policy == LAYER_DECIDED) return own->decision_generation == generation ? own : NULL;

@@ -77,51 +77,72 @@ static enum layer_next_result next_expert(void *context, struct layer_expert *ex
   return LAYER_EXPERT;
 }
 
-// The job of a registered piece; its parts were laid out when it was registered. Every field is set by
-// itself: a structure that is cleared first takes longer.
-static void describe_job(const struct client *client, const struct layer_record *record,
-                         const struct layer_run_message *m, struct layer_job *job) {
+// The job of a registered piece, of which nothing is kept.
+__attribute__((noinline)) static void describe_job(const struct client *client,
+                                                   const struct layer_record *record,
+                                                   const struct layer_run_message *m,
+                                                   struct layer_kept *kept) {
   const struct layer_message *shape = &record->shape;
-  const struct layer_piece_words *piece = &shape->piece[m->piece];
+  struct layer_job *job = &kept->job;
+  kept->form = record->form;
+  kept->piece = m->piece;
   job->hidden = shape->hidden;
-  job->parts = piece->parts;
-  job->inner = piece->inner;
+  job->parts = shape->piece[m->piece].parts;
   job->gated = (shape->flags & LAYER_GATED) != 0;
   job->exponents = (shape->flags & LAYER_UP_EXPONENTS) != 0;
   job->products = (shape->flags & LAYER_PRODUCTS) != 0;
-  job->stripe = piece->stripe;
+  job->stripe = shape->piece[m->piece].stripe;
   job->x_stripe = m->x.stripe;
   job->results_stripe = m->results.stripe;
-  job->table = (struct region){m->table.base, m->table.stripe};
-  job->table_tiles = client_table_loaded(client, m->table_serial) ? 0 : m->table_tiles;
   job->format = (enum duplex_result_format)m->format;
   job->channels = client->channels;
-  job->down_layout = &record->piece[m->piece].down;
   layer_sizes(job, record->piece[m->piece].product_row_sets);
+  layer_work_clear(&kept->work);
+}
+
+// The job of a message that has been checked. What is kept is for the same one of another layer, or of this.
+static struct layer_kept *job_of(const struct client *client, const struct layer_record *record,
+                                 const struct layer_run_message *m) {
+  struct layer_kept *kept = &client->protocol->tables->kept[m->piece % SCHEDULE_PIECES];
+  KEEP_PLACE(kept);
+  struct layer_job *job = &kept->job;
+  job->inner = record->shape.piece[m->piece].inner;
+  job->down_layout = &record->piece[m->piece].down;
+  job->table = (struct region){m->table.base, m->table.stripe};
+  job->table_tiles = client_table_loaded(client, m->table_serial) ? 0 : m->table_tiles;
+  if (kept->form != record->form || kept->piece != m->piece || job->x_stripe != m->x.stripe ||
+      job->results_stripe != m->results.stripe || job->format != (enum duplex_result_format)m->format ||
+      job->channels != client->channels)
+    describe_job(client, record, m, kept);
+  return kept;
+}
+
+// What is wrong is told once it is: noting every check's place before it takes longer.
+static enum completion_status refuse(uint32_t *detail, uint32_t at, enum completion_status status) {
+  *detail = at;
+  return status;
 }
 
 // The numbers and regions of a message, of a layer that is registered.
 static enum completion_status check_run(const struct client *client, const struct layer_record *record,
                                         const struct layer_run_message *m, uint32_t *detail) {
-  if (*detail = AT(layer), !record) return COMPLETION_ARGUMENT;
-  if (*detail = AT(piece), m->piece >= record->shape.pieces || record->shape.piece[m->piece].parts == 0)
-    return COMPLETION_ARGUMENT;
-  if (!layer_owned(client, record, m->piece)) return COMPLETION_REGION;  // its allotment has shrunk
-  if (*detail = AT(experts), m->experts != record->shape.experts) return COMPLETION_ARGUMENT;
-  if (*detail = AT(policy), m->policy >= LAYER_POLICIES) return COMPLETION_ARGUMENT;
+  if (m->piece >= record->shape.pieces || record->shape.piece[m->piece].parts == 0)
+    return refuse(detail, AT(piece), COMPLETION_ARGUMENT);
+  if (!layer_owned(client, record, m->piece))  // its allotment has shrunk
+    return refuse(detail, AT(piece), COMPLETION_REGION);
+  if (m->experts != record->shape.experts) return refuse(detail, AT(experts), COMPLETION_ARGUMENT);
+  if (m->policy >= LAYER_POLICIES) return refuse(detail, AT(policy), COMPLETION_ARGUMENT);
   const bool products = (record->shape.flags & LAYER_PRODUCTS) != 0;
-  if (*detail = AT(format),
-      m->format > DUPLEX_RESULT_FORMAT_ACC || (products && m->format != DUPLEX_RESULT_FORMAT_F32))
-    return COMPLETION_ARGUMENT;
+  if (m->format > DUPLEX_RESULT_FORMAT_ACC || (products && m->format != DUPLEX_RESULT_FORMAT_F32))
+    return refuse(detail, AT(format), COMPLETION_ARGUMENT);
   const struct region table = {m->table.base, m->table.stripe};
   const enum completion_status status = client_table(client, table, m->table_tiles);
-  *detail = status == COMPLETION_REGION ? AT(table) : AT(table_tiles);
-  if (status != COMPLETION_DONE) return status;
-  if (*detail = AT(x), !client_owns(client, (struct region){m->x.base, m->x.stripe}, m->x_row_sets))
-    return COMPLETION_REGION;
-  if (*detail = AT(results),
-      !client_owns(client, (struct region){m->results.base, m->results.stripe}, m->result_row_sets))
-    return COMPLETION_REGION;
+  if (status != COMPLETION_DONE)
+    return refuse(detail, status == COMPLETION_REGION ? AT(table) : AT(table_tiles), status);
+  if (!client_owns(client, (struct region){m->x.base, m->x.stripe}, m->x_row_sets))
+    return refuse(detail, AT(x), COMPLETION_REGION);
+  if (!client_owns(client, (struct region){m->results.base, m->results.stripe}, m->result_row_sets))
+    return refuse(detail, AT(results), COMPLETION_REGION);
   return COMPLETION_DONE;
 }
 
@@ -132,6 +153,8 @@ static enum completion_status serve_run(struct client *client, const void *paylo
   const struct layer_run_message *m = payload;
   struct protocol *p = client->protocol;
   const struct layer_record *record = layer_find(client, m->layer);
+  if (!record) return refuse(detail, AT(layer), COMPLETION_ARGUMENT);
+  KEEP_PLACE(record);
   const enum completion_status status = check_run(client, record, m, detail);
   if (status != COMPLETION_DONE) return status;
   const struct layer_schedule *decided = NULL;
@@ -141,10 +164,9 @@ static enum completion_status serve_run(struct client *client, const void *paylo
         !decided || (decided->decision.policy == SCHEDULE_BEST && m->piece >= SCHEDULE_PIECES))
       return COMPLETION_ARGUMENT;
   }
-  struct layer_job job;
-  describe_job(client, record, m, &job);
+  struct layer_kept *kept = job_of(client, record, m);
   struct run run = {
-      .job = &job,
+      .job = &kept->job,
       .list = p->box->queue[client->queue].list,
       .decided = decided,
       .entry = p->tables->entry[client->queue] + record->shape.first + m->piece * record->shape.experts,
@@ -155,7 +177,7 @@ static enum completion_status serve_run(struct client *client, const void *paylo
       .results_end = m->results.base + m->result_row_sets,
       .status = COMPLETION_DONE};
   if (decided) run.cut = decided->decision.cut[decided->decision.policy == SCHEDULE_BEST ? m->piece : 0];
-  firmware_layer(&p->hal, &job, &p->tables->work, next_expert, &run, report);
+  firmware_layer(&p->hal, &kept->job, &kept->work, next_expert, &run, report);
   client_note_table(client, m->table_serial, report->result == FIRMWARE_DONE);
   p->share = run.share;
   *detail = run.detail;

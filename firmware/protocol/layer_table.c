@@ -48,6 +48,16 @@ static enum completion_status check_layer(const struct layer_message *m, uint32_
   return COMPLETION_DONE;
 }
 
+// The form of a layer: the one of the layer before if all that follows its number of experts is the same.
+static uint32_t form_of(struct layer_tables *tables, const struct layer_message *m) {
+  const uint32_t *words = (const uint32_t *)m;
+  const uint32_t *newest = (const uint32_t *)&tables->newest->shape;
+  if (!tables->newest) return ++tables->forms;
+  for (uint32_t i = offsetof(struct layer_message, pieces) / 4; i < sizeof *m / 4; i++)
+    if (words[i] != newest[i]) return ++tables->forms;
+  return tables->newest->form;
+}
+
 // Registers a layer. As serve_attention sets `detail`.
 static enum completion_status serve_layer(struct client *client, const void *payload,
                                           struct firmware_report *report, uint32_t *detail) {
@@ -57,7 +67,9 @@ static enum completion_status serve_layer(struct client *client, const void *pay
   if (status != COMPLETION_DONE) return status;
   struct protocol *p = client->protocol;
   struct layer_record *record = &p->tables->layer[client->queue][m->layer];
-  *record = (struct layer_record){.shape = *m};
+  const uint32_t form = form_of(p->tables, m);
+  p->tables->newest = NULL;
+  *record = (struct layer_record){.form = form, .shape = *m};
   for (uint32_t piece = 0; piece < m->pieces; piece++) {
     *detail = AT(piece) + piece * (uint32_t)sizeof *m->piece;
     if (m->piece[piece].parts > LAYER_PARTS || !lay_out_piece(client, m, piece, record))
@@ -68,6 +80,7 @@ static enum completion_status serve_layer(struct client *client, const void *pay
     p->tables->entry[client->queue][m->first + i] = LAYER_ABSENT;
   *detail = 0;
   record->generation = client->allotment.generation;
+  p->tables->newest = record;
   return COMPLETION_DONE;
 }
 
@@ -91,6 +104,9 @@ bool layer_owned(const struct client *client, const struct layer_record *record,
 }
 
 void layer_tables_clear(struct layer_tables *tables) {
+  tables->forms = 0;
+  tables->newest = NULL;
+  for (uint32_t i = 0; i < SCHEDULE_PIECES; i++) tables->kept[i].form = 0;
   for (uint32_t q = 0; q < PROTOCOL_QUEUES; q++) {
     for (uint32_t layer = 0; layer < PROTOCOL_LAYERS; layer++) tables->layer[q][layer].generation = 0;
     tables->schedule[q].words = 0;

@@ -5,6 +5,8 @@
 #include "firmware/kernels/ring.h"
 #include "firmware/protocol.h"
 
+#define ALL_BUNDLES ((1u << DUPLEX_BUNDLES) - 1)
+
 void protocol_start(struct protocol *protocol, struct mailbox *box) {
   for (uint32_t q = 0; q < PROTOCOL_QUEUES; q++) protocol->queue[q].generation = 0;
   protocol->next = 0;
@@ -126,7 +128,7 @@ static void serve_queue(struct protocol *p, uint32_t q) {
                           .queue = q,
                           .channels = p->box->channels,
                           .allotment = {p->queue[q].generation,
-                                        allotment->bundles,
+                                        allotment->bundles & ALL_BUNDLES,
                                         {{allotment->part[0].first, allotment->part[0].count},
                                          {allotment->part[1].first, allotment->part[1].count}}}};
   struct firmware_report report = {0};

@@ -59,8 +59,21 @@ static int8_t *exponents(struct duplex_random *random, size_t count) {
   return made;
 }
 
+static void draw_weights(struct layer_case *c, struct duplex_random *random, unsigned piece) {
+  for (unsigned i = 0; i < c->options.experts; i++) {
+    struct piece_data *d = &c->data[piece][i];
+    d->there = c->options.piece[piece].parts && below(random, 5);
+    d->gate = integers(random, c->inner[piece] * c->up_stride);
+    d->up = integers(random, c->inner[piece] * c->up_stride);
+    d->down = integers(random, c->options.hidden * (c->inner[piece] + c->down_more));
+    d->gate_exponents = exponents(random, c->inner[piece] + 1);
+    d->up_exponents = exponents(random, c->inner[piece] + 1);
+    d->down_exponents = exponents(random, c->options.hidden);
+  }
+}
+
 static void draw_piece(struct layer_case *c, struct duplex_random *random, unsigned piece) {
-  static const unsigned stripes[4][4] = {{0xf}, {0x3, 0xc}, {0xc, 0x1, 0x2}, {0x1, 0x2, 0x4, 0x8}};
+  static const unsigned stripes[4][4] = {{0xf}, {0x3, 0xc, 0x3}, {0xc, 0x1, 0x2}, {0x1, 0x2, 0x4, 0x8}};
   const unsigned set = (c->options.experts + c->channels) % 4;
   if (!stripes[set][piece]) return;
   struct duplex_layer_piece *p = &c->options.piece[piece];
@@ -71,21 +84,12 @@ static void draw_piece(struct layer_case *c, struct duplex_random *random, unsig
     p->inner[part] = last ? 1 + below(random, 130) : DUPLEX_WIDTH * (1 + below(random, 2));
     c->inner[piece] += p->inner[part];
   }
-  for (unsigned i = 0; i < c->options.experts; i++) {
-    struct piece_data *d = &c->data[piece][i];
-    d->there = p->parts && below(random, 5);
-    d->gate = integers(random, c->inner[piece] * c->up_stride);
-    d->up = integers(random, c->inner[piece] * c->up_stride);
-    d->down = integers(random, c->options.hidden * (c->inner[piece] + c->down_more));
-    d->gate_exponents = exponents(random, c->inner[piece] + 1);
-    d->up_exponents = exponents(random, c->inner[piece] + 1);
-    d->down_exponents = exponents(random, c->options.hidden);
-  }
+  draw_weights(c, random, piece);
 }
 
-static void draw(struct layer_case *c, struct duplex_random *random) {
-  *c = (struct layer_case){.channels = 1 + (unsigned)below(random, 5)};
-  c->options.experts = 1 + (unsigned)below(random, EXPERTS);
+static void draw(struct layer_case *c, struct duplex_random *random, unsigned channels, unsigned experts) {
+  *c = (struct layer_case){.channels = channels};
+  c->options.experts = experts;
   c->options.hidden = 1 + below(random, 200);
   c->options.gated = below(random, 3) != 0;
   c->options.up_exponents = below(random, 2);
@@ -97,6 +101,15 @@ static void draw(struct layer_case *c, struct duplex_random *random) {
   c->x = integers(random, ROWS_OF_X * c->options.hidden);
 }
 
+// A layer of the same form with other weights.
+static void draw_twin(struct layer_case *c, const struct layer_case *of, struct duplex_random *random) {
+  *c = *of;
+  for (unsigned piece = 0; piece < DUPLEX_LAYER_PIECES; piece++) {
+    memset(c->data[piece], 0, sizeof c->data[piece]);
+    if (c->options.piece[piece].bundles) draw_weights(c, random, piece);
+  }
+  c->x = integers(random, ROWS_OF_X * c->options.hidden);
+}
 // Cuts and tokens for a job on one piece.
 static void draw_job(struct layer_case *c, struct duplex_random *random, unsigned piece) {
   c->all_tokens = 0;
@@ -285,7 +298,8 @@ static void test_random_layers(void **state) {
   duplex_random_seed(&random, 14, setup->cases);
   for (unsigned i = 0; i < setup->cases; i++) {
     struct layer_case c;
-    draw(&c, &random);
+    const unsigned channels = 1 + (unsigned)below(&random, 5);
+    draw(&c, &random, channels, 1 + (unsigned)below(&random, EXPERTS));
     struct duplex_stack *stack = open_stack(c.channels, setup->riscv, setup->measure);
     struct duplex_layer *layer = load_layer(stack, &c);
     for (unsigned piece = 0; piece < DUPLEX_LAYER_PIECES; piece++) {
@@ -295,6 +309,34 @@ static void test_random_layers(void **state) {
     duplex_stack_close(stack);
     free_case(&c);
   }
+}
+
+// Layers of different forms and twins of one form in turn on one stack: what is kept of a job serves the next
+// one only where it may.
+static void test_layers_in_turn(void **state) {
+  enum { LAYERS = 6, JOBS = 60, CHANNELS = 3, IN_TURN = 10 };  // in the same bundles, some pieces too
+  static struct layer_case c[LAYERS];
+  const struct setup *setup = *state;
+  struct duplex_layer *layer[LAYERS];
+  struct duplex_random random;
+  duplex_random_seed(&random, 16, setup->cases);
+  struct duplex_stack *stack = open_stack(CHANNELS, setup->riscv, 0);
+  for (unsigned i = 0; i < LAYERS; i++) {
+    if (i % 2) {
+      draw_twin(&c[i], &c[i - 1], &random);
+    } else {
+      draw(&c[i], &random, CHANNELS, IN_TURN);
+    }
+    layer[i] = load_layer(stack, &c[i]);
+  }
+  for (unsigned job = 0; job < JOBS; job++) {
+    const unsigned i = (unsigned)below(&random, LAYERS);
+    const unsigned piece = (unsigned)below(&random, DUPLEX_LAYER_PIECES);
+    draw_job(&c[i], &random, piece);
+    if (c[i].options.piece[piece].parts) run_job(stack, layer[i], &c[i], piece, below(&random, 2));
+  }
+  duplex_stack_close(stack);
+  for (unsigned i = 0; i < LAYERS; i++) free_case(&c[i]);
 }
 
 // A block of a matrix, read by the xPU, against where it came from.
@@ -378,7 +420,8 @@ static void test_reads(void **state) {
   duplex_random_seed(&random, 15, 0);
   for (unsigned i = 0; i < 12; i++) {
     struct layer_case c;
-    draw(&c, &random);
+    const unsigned channels = 1 + (unsigned)below(&random, 5);
+    draw(&c, &random, channels, 1 + (unsigned)below(&random, EXPERTS));
     struct duplex_stack *stack = open_stack(c.channels, NULL, 0);
     struct duplex_layer *layer = load_layer(stack, &c);
     for (unsigned piece = 0; piece < DUPLEX_LAYER_PIECES; piece++)
@@ -580,6 +623,8 @@ int main(void) {
       {"random layers, native", test_random_layers, NULL, NULL, (void *)(uintptr_t)&native},
       {"random layers, RV32", test_random_layers, NULL, NULL, (void *)(uintptr_t)&rv32},
       {"random layers, measured", test_random_layers, NULL, NULL, (void *)(uintptr_t)&measured},
+      {"layers in turn, native", test_layers_in_turn, NULL, NULL, (void *)(uintptr_t)&native},
+      {"layers in turn, RV32", test_layers_in_turn, NULL, NULL, (void *)(uintptr_t)&rv32},
       cmocka_unit_test(test_reads),
       cmocka_unit_test(test_against_expert),
       cmocka_unit_test(test_limits),
