@@ -65,7 +65,7 @@ static int load_piece(const struct loading *loading, unsigned stack, unsigned ex
 }
 
 // The activation table comes to the stack with the weights, by a job without tokens: it would be part of the
-// first layer's time.
+// first layer's time. So would what the firmware keeps for jobs of that format.
 static int load_table(const struct loading *loading, unsigned stack) {
   static const uint8_t cuts[DUPLEX_EXPERTS_MOST];
   static const uint32_t counts[DUPLEX_EXPERTS_MOST];
@@ -79,7 +79,7 @@ static int load_table(const struct loading *loading, unsigned stack) {
                                          .counts = counts,
                                          .x = &x,
                                          .table = loading->moe->table,
-                                         .format = DUPLEX_F32};
+                                         .format = stage_result_format(loading->stage)};
   const int error = duplex_layer_start(loading->stage->slice[stack], &work, &job);
   return error ? error : duplex_stack_wait(job, UINT64_MAX, &y);
 }

@@ -58,13 +58,12 @@ static enum duplex_layer_policy policy_of(struct moe_run *run, unsigned stack) {
 // Logic-PIM's share of one piece. h has a row for each pair, in their order.
 static struct duplex_layer_work work_of(const struct moe_run *run, unsigned piece) {
   const bool down = run->stage->kind == STAGE_DOWN;
-  return (struct duplex_layer_work){
-      .piece = piece,
-      .counts = run->counts,
-      .tokens = down ? NULL : run->dispatch.token,
-      .x = down ? run->h : run->x,
-      .table = run->moe->table,
-      .format = run->stage->format == SCHEDULE_ROUNDED ? DUPLEX_F32 : DUPLEX_ACC};
+  return (struct duplex_layer_work){.piece = piece,
+                                    .counts = run->counts,
+                                    .tokens = down ? NULL : run->dispatch.token,
+                                    .x = down ? run->h : run->x,
+                                    .table = run->moe->table,
+                                    .format = stage_result_format(run->stage)};
 }
 
 // The jobs of all pieces in Logic-PIM's bundles, each with its place in DRAM.

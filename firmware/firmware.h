@@ -128,9 +128,7 @@ struct layer_job {
   const uint32_t *inner;  // [parts]: rows of h; multiples of 64 but for the last
   bool gated, exponents;  // of gate and up
   bool products;
-  uint32_t stripe;                          // of the weights
   const struct weight_layout *down_layout;  // of products: unused
-  uint32_t x_stripe, results_stripe;
   // layer_sizes: 1 or 2; row sets of so many groups, in as many passes as it takes.
   uint32_t groups_of_pass;
   uint32_t x_of_pass[3], results_of_pass[3];
@@ -140,8 +138,9 @@ struct layer_job {
   uint32_t channels;
 };
 
-// One expert with work: row sets of its matrices, of its x and of its results, pass behind pass as
-// layer_x_row_sets and layer_result_row_sets count them; parts that are done, groups of 8 tokens.
+// One expert with work: first row sets and stripes of its matrices, of its x and of its results, as SRC_BASE
+// and DST_BASE have them, pass behind pass as layer_x_row_sets and layer_result_row_sets count them; parts
+// that are done, groups of 8 tokens.
 struct layer_expert {
   uint32_t up, down, x, results, cut, groups;
 };
@@ -171,7 +170,7 @@ static inline uint32_t layer_result_row_sets(const struct layer_job *job, uint32
 
 // Memory of the kernel, too large for a small stack. The descriptors of a pass differ from expert to expert
 // in a few words only: for each number of groups they are kept as they were for the last cut, from one job to
-// the next as long as the jobs differ in nothing but their tables.
+// the next as long as the jobs differ only in their tables and in where everything lies.
 struct layer_pass {
   uint32_t cut;       // 0: nothing is kept
   uint32_t inner;     // rows of h in all of its parts
@@ -193,6 +192,8 @@ void firmware_expert(const struct hal *hal, const struct expert_job *job, struct
 
 // Nothing is kept: before the first job, and before one of another kind than the last.
 void layer_work_clear(struct layer_work *work);
+// Describes all passes of whole experts, so that a job finds them.
+void layer_prepare(const struct layer_job *job, struct layer_work *work);
 void firmware_layer(const struct hal *hal, const struct layer_job *job, struct layer_work *work,
                     layer_next *next, void *context, struct firmware_report *report);
 

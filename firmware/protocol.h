@@ -222,8 +222,9 @@ struct layer_schedule {
   struct schedule_decision decision;
 };
 
-// What is kept of the last job of a piece, for the next one that differs in its experts and its table alone:
-// one layer of a model follows the other. form 0: nothing.
+// What is kept of a piece's job for the next one of the same form and channels: one layer of a model follows
+// the other. form 0: nothing.
+#define LAYERS_KEPT 4u
 struct layer_kept {
   uint32_t form, piece;
   struct layer_job job;
@@ -236,9 +237,8 @@ struct layer_tables {
   uint32_t entry[PROTOCOL_QUEUES][PROTOCOL_LAYER_ENTRIES];
   struct layer_schedule schedule[PROTOCOL_QUEUES];
   struct schedule_work schedule_work;
-  uint32_t forms;                           // that there have been
-  const struct layer_record *newest;        // which was registered last, NULL: none
-  struct layer_kept kept[SCHEDULE_PIECES];  // of even and of odd pieces, which take turns
+  uint32_t forms;  // that there have been
+  struct layer_kept kept[LAYERS_KEPT];
 };
 
 struct protocol {
@@ -302,5 +302,11 @@ const struct layer_schedule *layer_decide(struct client *client, const struct la
 void layer_tables_clear(struct layer_tables *tables);  // nothing is registered
 struct layer_record *layer_find(const struct client *client, uint32_t layer);
 bool layer_owned(const struct client *client, const struct layer_record *record, uint32_t piece);
+
+// protocol/layer_kept.c: the job of a piece of a registered layer but for its table, and what is kept of it.
+// And all pieces of a layer with exact sums, or of products, before their first jobs.
+struct layer_kept *layer_kept_of(const struct client *client, const struct layer_record *record,
+                                 uint32_t piece, enum duplex_result_format format);
+void layer_keep(const struct client *client, const struct layer_record *record);
 
 #endif

@@ -66,11 +66,10 @@ static void describe_part(const struct layer_job *job, struct layer_pass *pass, 
   struct weight_layout layout = {
       .rows = inner * (job->gated ? 2 : 1), .gated = job->gated, .exponents = job->exponents};
   weight_layout(&layout, job->hidden, job->channels);  // as when the layer was registered
-  describe_gemm(d, &layout, (struct region){pass->before.row_sets, job->stripe}, groups);
+  describe_gemm(d, &layout, (struct region){pass->before.row_sets, 0}, groups);
   describe_loaded_activations(d, 0, groups);
   if (job->products) {
-    const struct region results = {pass->before.results, job->results_stripe};
-    describe_results(d, &layout, results, job->format, groups);
+    describe_results(d, &layout, (struct region){pass->before.results, 0}, job->format, groups);
     pass->before.results += layer_product_row_sets(&layout, job->hidden);
   } else {
     describe_h(job, pass, groups, d);
@@ -84,18 +83,18 @@ static void describe_down(const struct layer_job *job, struct layer_pass *pass, 
   uint32_t *d = pass->down;
   struct weight_layout prefix = *job->down_layout;
   prefix.k_tiles = duplex_divide_up(pass->inner, DUPLEX_WIDTH);
-  describe_gemm(d, &prefix, (struct region){0, job->stripe}, groups);
+  describe_gemm(d, &prefix, (struct region){0, 0}, groups);
   DUPLEX_DESCRIPTOR_SET(d, X_ADDRESS, H_WORD);
   if (groups == 2) DUPLEX_DESCRIPTOR_SET(d, X_STRIDE, prefix.k_tiles * DUPLEX_TILE_WORDS);
   DUPLEX_DESCRIPTOR_SET(d, K_LAST, pass->inner % DUPLEX_WIDTH);
-  describe_results(d, job->down_layout, (struct region){0, job->results_stripe}, job->format, groups);
+  describe_results(d, job->down_layout, (struct region){0, 0}, job->format, groups);
   pass->down_cut = pass->cut;
 }
 
 // Begins to keep passes of so many groups.
 static void describe_pass(const struct layer_job *job, struct layer_pass *pass, uint32_t groups) {
   const uint32_t tiles = groups * duplex_divide_up(job->hidden, DUPLEX_WIDTH);
-  describe_load(pass->load, (struct region){0, job->x_stripe}, DUPLEX_DESTINATION_SHARED, 0, tiles);
+  describe_load(pass->load, (struct region){0, 0}, DUPLEX_DESTINATION_SHARED, 0, tiles);
   pass->parts = pass->down_cut = 0;
   pass->before.inner = pass->before.row_sets = pass->before.results = 0;
 }
@@ -110,6 +109,15 @@ __attribute__((noinline)) static void turn_to_cut(const struct layer_job *job, s
   pass->cut = cut;
   if (groups == 1 || job->products) return;
   for (uint32_t i = 0; i < pass->parts; i++) place_second_group(pass, pass->part[i]);
+}
+
+void layer_prepare(const struct layer_job *job, struct layer_work *work) {
+  for (uint32_t groups = 1; groups <= job->groups_of_pass; groups++) {
+    struct layer_pass *pass = &work->pass[groups - 1];
+    turn_to_cut(job, pass, groups, job->parts);
+    while (pass->parts < job->parts) describe_part(job, pass, groups);
+    if (!job->products) describe_down(job, pass, groups);
+  }
 }
 
 // What is kept for so many groups. A slot that holds those of another cut holds what is no longer known.

@@ -11,13 +11,14 @@
 struct run {
   const struct layer_job *job;
   volatile const uint32_t *list;
-  const struct layer_schedule *decided;  // NULL: cuts and groups are in the list
-  const uint8_t *cut;                    // those that are decided
-  const uint32_t *entry;                 // of expert 0
-  uint32_t experts;                      // of the layer
-  uint32_t expert;                       // to be read next
-  uint32_t halves;                       // of the list's last word, those that are left
-  uint32_t x, results, x_end, results_end;
+  const struct layer_schedule *decided;     // NULL: cuts and groups are in the list
+  const uint8_t *cut;                       // those that are decided
+  const uint32_t *entry;                    // of expert 0
+  uint32_t experts;                         // of the layer
+  uint32_t expert;                          // to be read next
+  uint32_t halves;                          // of the list's last word, those that are left
+  uint32_t stripe;                          // of the weights, as SRC_STRIPE
+  uint32_t x, results, x_end, results_end;  // with their stripes
   uint32_t share;
   enum completion_status status;
   uint32_t detail;
@@ -63,8 +64,8 @@ static enum layer_next_result next_expert(void *context, struct layer_expert *ex
   const struct layer_job *job = run->job;
   if (!(run->decided ? find_decided(run, expert) : find_in_list(run, expert))) return LAYER_END;
   const uint32_t entry = run->entry[run->expert - 1];
-  expert->up = entry & 0xffff;
-  expert->down = entry >> 16;
+  expert->up = run->stripe + (entry & 0xffff);
+  expert->down = run->stripe + (entry >> 16);
   expert->x = run->x;
   expert->results = run->results;
   run->share += expert->cut * run->expert;
@@ -75,46 +76,6 @@ static enum layer_next_result next_expert(void *context, struct layer_expert *ex
   if (run->x > run->x_end) return wrong(run, COMPLETION_REGION, AT(x_row_sets));
   if (run->results > run->results_end) return wrong(run, COMPLETION_REGION, AT(result_row_sets));
   return LAYER_EXPERT;
-}
-
-// The job of a registered piece, of which nothing is kept.
-__attribute__((noinline)) static void describe_job(const struct client *client,
-                                                   const struct layer_record *record,
-                                                   const struct layer_run_message *m,
-                                                   struct layer_kept *kept) {
-  const struct layer_message *shape = &record->shape;
-  struct layer_job *job = &kept->job;
-  kept->form = record->form;
-  kept->piece = m->piece;
-  job->hidden = shape->hidden;
-  job->parts = shape->piece[m->piece].parts;
-  job->gated = (shape->flags & LAYER_GATED) != 0;
-  job->exponents = (shape->flags & LAYER_UP_EXPONENTS) != 0;
-  job->products = (shape->flags & LAYER_PRODUCTS) != 0;
-  job->stripe = shape->piece[m->piece].stripe;
-  job->x_stripe = m->x.stripe;
-  job->results_stripe = m->results.stripe;
-  job->format = (enum duplex_result_format)m->format;
-  job->channels = client->channels;
-  layer_sizes(job, record->piece[m->piece].product_row_sets);
-  layer_work_clear(&kept->work);
-}
-
-// The job of a message that has been checked. What is kept is for the same one of another layer, or of this.
-static struct layer_kept *job_of(const struct client *client, const struct layer_record *record,
-                                 const struct layer_run_message *m) {
-  struct layer_kept *kept = &client->protocol->tables->kept[m->piece % SCHEDULE_PIECES];
-  KEEP_PLACE(kept);
-  struct layer_job *job = &kept->job;
-  job->inner = record->shape.piece[m->piece].inner;
-  job->down_layout = &record->piece[m->piece].down;
-  job->table = (struct region){m->table.base, m->table.stripe};
-  job->table_tiles = client_table_loaded(client, m->table_serial) ? 0 : m->table_tiles;
-  if (kept->form != record->form || kept->piece != m->piece || job->x_stripe != m->x.stripe ||
-      job->results_stripe != m->results.stripe || job->format != (enum duplex_result_format)m->format ||
-      job->channels != client->channels)
-    describe_job(client, record, m, kept);
-  return kept;
 }
 
 // What is wrong is told once it is: noting every check's place before it takes longer.
@@ -164,17 +125,22 @@ static enum completion_status serve_run(struct client *client, const void *paylo
         !decided || (decided->decision.policy == SCHEDULE_BEST && m->piece >= SCHEDULE_PIECES))
       return COMPLETION_ARGUMENT;
   }
-  struct layer_kept *kept = job_of(client, record, m);
+  struct layer_kept *kept = layer_kept_of(client, record, m->piece, (enum duplex_result_format)m->format);
+  kept->job.table = (struct region){m->table.base, m->table.stripe};
+  kept->job.table_tiles = client_table_loaded(client, m->table_serial) ? 0 : m->table_tiles;
+  const uint32_t x = m->x.base + DUPLEX_DESCRIPTOR_FIELD(SRC_STRIPE, m->x.stripe);
+  const uint32_t results = m->results.base + DUPLEX_DESCRIPTOR_FIELD(DST_STRIPE, m->results.stripe);
   struct run run = {
       .job = &kept->job,
       .list = p->box->queue[client->queue].list,
       .decided = decided,
       .entry = p->tables->entry[client->queue] + record->shape.first + m->piece * record->shape.experts,
       .experts = m->experts,
-      .x = m->x.base,
-      .results = m->results.base,
-      .x_end = m->x.base + m->x_row_sets,
-      .results_end = m->results.base + m->result_row_sets,
+      .stripe = DUPLEX_DESCRIPTOR_FIELD(SRC_STRIPE, record->shape.piece[m->piece].stripe),
+      .x = x,
+      .results = results,
+      .x_end = x + m->x_row_sets,
+      .results_end = results + m->result_row_sets,
       .status = COMPLETION_DONE};
   if (decided) run.cut = decided->decision.cut[decided->decision.policy == SCHEDULE_BEST ? m->piece : 0];
   firmware_layer(&p->hal, &kept->job, &kept->work, next_expert, &run, report);

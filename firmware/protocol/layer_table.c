@@ -48,14 +48,25 @@ static enum completion_status check_layer(const struct layer_message *m, uint32_
   return COMPLETION_DONE;
 }
 
-// The form of a layer: the one of the layer before if all that follows its number of experts is the same.
-static uint32_t form_of(struct layer_tables *tables, const struct layer_message *m) {
-  const uint32_t *words = (const uint32_t *)m;
-  const uint32_t *newest = (const uint32_t *)&tables->newest->shape;
-  if (!tables->newest) return ++tables->forms;
-  for (uint32_t i = offsetof(struct layer_message, pieces) / 4; i < sizeof *m / 4; i++)
-    if (words[i] != newest[i]) return ++tables->forms;
-  return tables->newest->form;
+// Whether two layers differ in nothing but their experts and where they lie.
+static bool same_form(const struct layer_message *a, const struct layer_message *b) {
+  bool same = a->hidden == b->hidden && a->flags == b->flags && a->pieces == b->pieces;
+  for (uint32_t i = 0; i < a->pieces && same; i++) {
+    same = a->piece[i].parts == b->piece[i].parts;
+    for (uint32_t part = 0; part < a->piece[i].parts && same; part++)
+      same = a->piece[i].inner[part] == b->piece[i].inner[part];
+  }
+  return same;
+}
+
+// The form of a layer whose message is checked: that of another one of the queue, or a new one.
+static uint32_t form_of(const struct client *client, const struct layer_message *m) {
+  struct layer_tables *tables = client->protocol->tables;
+  for (uint32_t layer = 0; layer < PROTOCOL_LAYERS; layer++) {
+    const struct layer_record *other = layer_find(client, layer);
+    if (other && same_form(&other->shape, m)) return other->form;
+  }
+  return ++tables->forms;
 }
 
 // Registers a layer. As serve_attention sets `detail`.
@@ -67,9 +78,7 @@ static enum completion_status serve_layer(struct client *client, const void *pay
   if (status != COMPLETION_DONE) return status;
   struct protocol *p = client->protocol;
   struct layer_record *record = &p->tables->layer[client->queue][m->layer];
-  const uint32_t form = form_of(p->tables, m);
-  p->tables->newest = NULL;
-  *record = (struct layer_record){.form = form, .shape = *m};
+  *record = (struct layer_record){.shape = *m};
   for (uint32_t piece = 0; piece < m->pieces; piece++) {
     *detail = AT(piece) + piece * (uint32_t)sizeof *m->piece;
     if (m->piece[piece].parts > LAYER_PARTS || !lay_out_piece(client, m, piece, record))
@@ -79,8 +88,9 @@ static enum completion_status serve_layer(struct client *client, const void *pay
   for (uint32_t i = 0; i < m->pieces * m->experts; i++)
     p->tables->entry[client->queue][m->first + i] = LAYER_ABSENT;
   *detail = 0;
+  record->form = form_of(client, m);
   record->generation = client->allotment.generation;
-  p->tables->newest = record;
+  layer_keep(client, record);
   return COMPLETION_DONE;
 }
 
@@ -105,8 +115,7 @@ bool layer_owned(const struct client *client, const struct layer_record *record,
 
 void layer_tables_clear(struct layer_tables *tables) {
   tables->forms = 0;
-  tables->newest = NULL;
-  for (uint32_t i = 0; i < SCHEDULE_PIECES; i++) tables->kept[i].form = 0;
+  for (uint32_t i = 0; i < LAYERS_KEPT; i++) tables->kept[i].form = 0;
   for (uint32_t q = 0; q < PROTOCOL_QUEUES; q++) {
     for (uint32_t layer = 0; layer < PROTOCOL_LAYERS; layer++) tables->layer[q][layer].generation = 0;
     tables->schedule[q].words = 0;

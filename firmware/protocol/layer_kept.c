@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is kept of a job of a layer for the next one of the same form.
+#include "firmware/protocol.h"
+
+// The job of a registered piece, of which nothing is kept.
+__attribute__((noinline)) static void describe_job(const struct client *client,
+                                                   const struct layer_record *record, uint32_t piece,
+                                                   enum duplex_result_format format,
+                                                   struct layer_kept *kept) {
+  const struct layer_message *shape = &record->shape;
+  struct layer_job *job = &kept->job;
+  kept->form = record->form;
+  kept->piece = piece;
+  job->hidden = shape->hidden;
+  job->parts = shape->piece[piece].parts;
+  job->gated = (shape->flags & LAYER_GATED) != 0;
+  job->exponents = (shape->flags & LAYER_UP_EXPONENTS) != 0;
+  job->products = (shape->flags & LAYER_PRODUCTS) != 0;
+  job->channels = client->channels;
+  job->format = format;
+  layer_sizes(job, record->piece[piece].product_row_sets);
+  layer_work_clear(&kept->work);
+}
+
+// The same job with results of another format: all of it is kept but for what describes these. Products have
+// one format.
+static void turn_to_format(const struct layer_record *record, enum duplex_result_format format,
+                           struct layer_kept *kept) {
+  kept->job.format = format;
+  layer_sizes(&kept->job, record->piece[kept->piece].product_row_sets);
+  for (uint32_t i = 0; i < 2; i++) kept->work.pass[i].down_cut = 0;
+}
+
+struct layer_kept *layer_kept_of(const struct client *client, const struct layer_record *record,
+                                 uint32_t piece, enum duplex_result_format format) {
+  // Two pieces of a form and of the next one, which are the stages of a layer, have places of their own.
+  struct layer_kept *kept = &client->protocol->tables->kept[(2 * record->form + piece) % LAYERS_KEPT];
+  KEEP_PLACE(kept);
+  struct layer_job *job = &kept->job;
+  job->inner = record->shape.piece[piece].inner;
+  job->down_layout = &record->piece[piece].down;
+  if (kept->form != record->form || kept->piece != piece || job->channels != client->channels) {
+    describe_job(client, record, piece, format, kept);
+  } else if (job->format != format) {
+    turn_to_format(record, format, kept);
+  }
+  return kept;
+}
+
+void layer_keep(const struct client *client, const struct layer_record *record) {
+  const bool products = (record->shape.flags & LAYER_PRODUCTS) != 0;
+  for (uint32_t piece = 0; piece < record->shape.pieces; piece++) {
+    if (!record->shape.piece[piece].parts) continue;
+    struct layer_kept *kept =
+        layer_kept_of(client, record, piece, products ? DUPLEX_RESULT_FORMAT_F32 : DUPLEX_RESULT_FORMAT_ACC);
+    layer_prepare(&kept->job, &kept->work);
+  }
+}
