@@ -24,5 +24,5 @@ $(SERVING): $(SERVING_OBJ)
 
 # The tables of time of all built-in models and systems, measured anew on the C model.
 .PHONY: serving-tables
-serving-tables: $(BUILD)/duplex ## measure the tables of configs/tables anew on the C model (twenty minutes)
+serving-tables: $(BUILD)/duplex ## measure the tables of configs/tables anew on the C model (ten minutes on two processors)
 	@serving/tables.sh $(BUILD) configs/tables

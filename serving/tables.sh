@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Measures the tables of time of all built-in models and systems on the C model. usage: serving/tables.sh BUILD FOLDER [MODEL SYSTEM ...]
+# Measures the tables of time of all built-in models and systems on the C model, one on each processor.
+# usage: serving/tables.sh BUILD FOLDER [MODEL SYSTEM ...]
 set -eu
 duplex=$1/duplex folder=$2
 shift 2
@@ -9,8 +10,7 @@ shift 2
 mkdir -p "$folder"
 while [ $# -gt 0 ]; do
   case $2 in duplex-pe*) copies='1 2' ;; *) copies=1 ;; esac # two: of systems where both sides work at once and memory has room
-  for n in $copies; do
-    "$duplex" serve --mode full --model "$1" --system "$2" --copies "$n" --batch 8 --warm-up 0 --measured 1 --times "$folder" --measure >/dev/null
-  done
+  for n in $copies; do echo "$1 $2 $n"; done
   shift 2
-done
+done | xargs -P "$(nproc)" -L 1 sh -c '"$0" serve --mode full --model "$2" --system "$3" --copies "$4" --batch 8 --warm-up 0 --measured 1 --times "$1" \
+  --measure >/dev/null' "$duplex" "$folder"
