@@ -20,7 +20,7 @@ git ls-files -z 2>/dev/null | xargs -0 cp -r --parents -t "$copy" || exit 1
 for part in "$build"/*; do
   case ${part##*/} in
     duplex | obj | rtl | params | *.a | content | flags | rv32.flags | version | stack.hash | libduplex.map | firmware.name)
-      cp -r "$part" "$copy/build/" ;;
+      cp -rH "$part" "$copy/build/" ;;  # rtl may be a link
   esac
 done
 rm -f "$copy"/build/rtl/stack_3*.so
