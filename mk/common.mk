@@ -37,8 +37,10 @@ LIB_SRC :=
 MODEL_SRC :=
 CLI_SRC :=
 LIB := $(BUILD)/libduplex.a
-LIB_OBJ = $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
-MODEL_OBJ = $(MODEL_SRC:%.c=$(BUILD)/obj/%.o)
+# WITHOUT: rooms that a library leaves out, for builds that take longer to compile it than to run what needs it.
+WITHOUT ?=
+LIB_OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(WITHOUT:%=%/%),$(LIB_SRC)))
+MODEL_OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(WITHOUT:%=%/%),$(MODEL_SRC)))
 CLI_OBJ = $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 LDLIBS = -ljansson -lpcre2-8 -lutf8proc -lm -ldl
 

@@ -14,11 +14,12 @@ esac
 text='SPDX-License-Identifier: Apache-2.0'
 
 # The line as a comment of the file's language; nothing for files that hold no source, or whose readers know no comments.
-line_of() { # FILE
+line_of() { # FILE -> $line
   case $1 in
-    *.c | *.h | *.cpp | *.v | *.vh | *.vlt | *.rdl) echo "// $text" ;;
-    *.S | *.ld | *.map) echo "/* $text */" ;;
-    *.py | *.sh | *.mk | *.sdc | *.params | *.preset | *.fields | *.core | Makefile | */Makefile | .ci/*) echo "# $text" ;;
+    *.c | *.h | *.cpp | *.v | *.vh | *.vlt | *.rdl) line="// $text" ;;
+    *.S | *.ld | *.map) line="/* $text */" ;;
+    *.py | *.sh | *.mk | *.sdc | *.params | *.preset | *.fields | *.core | Makefile | */Makefile | .ci/*) line="# $text" ;;
+    *) line='' ;;
   esac
 }
 
@@ -40,10 +41,12 @@ put() { # FILE LINE: the mode of the file stays
 missing=0
 count=0
 while read -r file; do
-  line=$(line_of "$file")
+  [ -f "$file" ] || continue
+  line_of "$file"
   [ -n "$line" ] || continue
   count=$((count + 1))
-  head -n 5 "$file" | grep -qF "$text" && continue
+  mapfile -t -n 5 head <"$file"  # no process a file, of which there are hundreds
+  [[ "${head[*]}" != *"$text"* ]] || continue
   if generated "$file"; then
     echo "$file: no licence line; $(generator "$file") must write it"
     missing=$((missing + 1))
@@ -53,6 +56,6 @@ while read -r file; do
   else
     put "$file" "$line"
   fi
-done < <(git ls-files -co --exclude-standard | while read -r f; do [ -f "$f" ] && printf '%s\n' "$f"; done)
+done < <(git ls-files -co --exclude-standard)
 echo "spdx: $count source files, $missing without the licence line"
 [ $missing = 0 ]

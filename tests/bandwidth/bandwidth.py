@@ -4,7 +4,7 @@
 
 usage: bandwidth.py BUILD [--sample] [--seed S] [--threads N]
   --sample   rank switch 0 only, one shape, every other number of owned bundles with either rule, two experts in turn
-             with one rule, the shortest expert on the C model only, two numbers of tokens: half a minute instead of many
+             with one rule on 2 channels, the shortest expert on the C model only, two numbers of tokens: half a minute instead of many
 Streams of an expert GEMM for every number of owned bundles and both activation rules: the C model with 32 channels, the RTL with 2
 and the rows of a full channel. Whole experts on 32 channels of both; tokens. Clocks, counters and bytes of the RTL have to be those
 of the C model, and every DRAM command is judged. Prints tables, targets beside them; exit status 1 if anything is below.
@@ -88,7 +88,7 @@ def streams(measure, rank_switch, shapes, sample):
             print(line + f"{targets[strict]:8.3f}" + ("" if rank_switch == 0 else " (at 0)"), flush=True)
 
 
-def spaces(measure, rules):
+def spaces(measure, rules, sample):
     """The paper's placement, one expert in one memory space: two of them streaming in turn. One alone is the stream of one bundle."""
     print("\nTwo experts in one memory space each, in turn, the xPU streaming from the others, K 4096, N 14336 (RTL: 896), 8 tokens:"
           " stream_bandwidth_utilisation")
@@ -96,7 +96,7 @@ def spaces(measure, rules):
     for strict, rule in enumerate(rules):
         target = OWNED[2][2 + strict]
         reached, xpu = [], []
-        for outputs, channels in ((INNER, 32), (INNER // 16, 2)):
+        for outputs, channels in ((INNER // 16, 2),) if sample else ((INNER, 32), (INNER // 16, 2)):
             case = ["gemm", "--x", measure.tensor(8, HIDDEN, 1, pair=True), "--w", measure.tensor(outputs, HIDDEN, 0.02, pair=True),
                     "--bundles", "0,1", "--activation-rule", rule, "--xpu-traffic", "stream"]
             what = f"two in turn, rule {rule}, {channels} channels"
@@ -105,7 +105,8 @@ def spaces(measure, rules):
             xpu.append(stats["xpu_bandwidth_utilisation"])
             measure.below(what, reached[-1], target)
             measure.below(what + ", xPU", xpu[-1], XPU_TARGET)
-        print(f"{rule:8}{reached[0]:22.4f}{reached[1]:18.4f}{min(xpu):12.4f}{target:8.2f}", flush=True)
+        model = "-" if sample else f"{reached[0]:.4f}"
+        print(f"{rule:8}{model:>22}{reached[-1]:18.4f}{min(xpu):12.4f}{target:8.2f}", flush=True)
 
 
 def expert(measure, inner):
@@ -154,7 +155,7 @@ def main():
         measure = Measure(options, folder)
         for rank_switch in [0] if options.sample else [0, 1, 2]:
             streams(measure, rank_switch, 1 if options.sample else 2, options.sample)
-        spaces(measure, RULES[:1] if options.sample else RULES)
+        spaces(measure, RULES[:1] if options.sample else RULES, options.sample)
         if options.sample:
             experts(measure, EXPERTS[-1:], [])
         else:

@@ -12,15 +12,13 @@ failures=0
 count=0
 
 npy() { # FILE DESCR ORDER SHAPE BYTES [VERSION]: a .npy file with that header and that many zero bytes
-  python3 - "$@" <<'P'
-import struct, sys
-name, descr, order, shape, size = sys.argv[1:6]
-version = int(sys.argv[6]) if len(sys.argv) > 6 else 1
-header = f"{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}".encode()
-header += b" " * (63 - (len(header) + 10) % 64) + b"\n"
-length = struct.pack("<H" if version == 1 else "<I", len(header))
-open(name, "wb").write(b"\x93NUMPY" + bytes([version, 0]) + length + header + bytes(int(size)))
-P
+  local header="{'descr': '$2', 'fortran_order': $3, 'shape': $4, }" version length
+  printf -v header '%s%*s\n' "$header" $((63 - (${#header} + 10) % 64)) ''
+  printf -v version '\\x%02x\\x00' "${6:-1}"
+  printf -v length '\\x%02x\\x%02x' $((${#header} % 256)) $((${#header} / 256))
+  [ "${6:-1}" = 1 ] || length+='\x00\x00'
+  { printf "\\x93NUMPY$version$length"; printf '%s' "$header"; } >"$1"
+  truncate -s "+$5" "$1"
 }
 
 # Few processes a case, since there are hundreds.

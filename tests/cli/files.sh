@@ -3,6 +3,8 @@
 # Where the command writes: devices, pipes and descriptors, modes and links, names that say another format, full disks, descriptors that
 # are closed. usage: tests/cli/files.sh BUILD
 preset=$(realpath "$(dirname "$0")/../..")/params/dram/hbm3_5200.preset
+# shellcheck source=tests/common/stacks.sh
+. "$(dirname "$0")/../common/stacks.sh"
 # shellcheck source=tests/cli/checks.sh
 . "$(dirname "$0")/checks.sh"
 stat_of() { stat -c "$1" "$2"; }
@@ -14,6 +16,9 @@ rtl=("${gemm[@]}" --out y.npy --backend rtl --channels 2)
 wave=("${gemm[@]}" --out y.npy --backend rtl --channels 1)
 riscv=("${gemm[@]}" --out y.npy --firmware riscv)
 touch stdout stderr
+"${wave[@]}" --trace wave.fst && take_stacks "$build" stacks 1 2 && ln -s "$(realpath "$build/rtl/stack_1_trace.so")" stacks/ || exit 1
+export DUPLEX_RTL_DIR=$dir/stacks  # tests change the folder
+rm wave.fst
 "${gemm[@]}" --out expected.npy --stats expected.json || exit 1
 
 # A waveform goes into a regular file or nowhere.

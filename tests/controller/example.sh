@@ -4,8 +4,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 build=$1/projections
-# The library runs for a second here, so it is not optimised, and has no reader of models.
-make -s --no-print-directory CFLAGS=-O0 MODEL_SRC= FIRMWARE=examples/projections BUILD="$build" \
+# The library runs for a second here, so it is not optimised, and has only what a stack needs.
+make -s --no-print-directory CFLAGS=-O0 WITHOUT='device xpu model' FIRMWARE=examples/projections BUILD="$build" \
   firmware-rv32 "$build/examples/projections/projections" || exit 1
 for firmware in native riscv; do
   "$build/examples/projections/projections" $firmware cmodel 8 | tee "$build/$firmware.txt"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random batches of decode attention on both back ends: the same bytes, clocks, DRAM commands and counters.
-// usage: attention [--seed S] [--cases N] [--only CASE] [--channels C] [--plain 1]
+// usage: attention [--seed S] [--cases N] [--only CASE] [--channels C] [--most C] [--plain 1]
+// --most: of the numbers of channels, which are 1, 2 and this one (5).
 // --plain: without the cases of many pieces, of many segments and of long rows, which take most of the time.
 // Heads lie in one channel or are spread over several. Sequences grow in turns, so that their pages lie apart
 // and a sequence becomes several segments, and share prefixes, so that segments have lanes that do not exist.
@@ -231,8 +232,8 @@ static bool same_bytes(const struct attention_case *c, const duplex_f16 *model, 
   return true;
 }
 
-static bool run_case(uint64_t seed, uint64_t number, unsigned channels, bool plain) {
-  static const unsigned few[] = {1, 2, 5};
+static bool run_case(uint64_t seed, uint64_t number, unsigned channels, unsigned most, bool plain) {
+  const unsigned few[] = {1, 2, most};
   struct attention_case c = {.plain = plain};
   duplex_random_seed(&c.random, seed, number);
   draw(&c, channels ? channels : pick(&c, few, 3));
@@ -264,6 +265,7 @@ int main(int argc, char **argv) {
   uint64_t cases = 20;
   uint64_t only = UINT64_MAX;
   unsigned channels = 0;
+  unsigned most = 5;
   bool plain = false;
   for (int i = 1; i + 1 < argc; i += 2) {
     const uint64_t value = strtoull(argv[i + 1], NULL, 0);
@@ -272,13 +274,14 @@ int main(int argc, char **argv) {
     if (!strcmp(argv[i], "--only")) only = value;
     if (!strcmp(argv[i], "--plain")) plain = value != 0;
     if (!strcmp(argv[i], "--channels")) channels = (unsigned)value;
+    if (!strcmp(argv[i], "--most")) most = (unsigned)value;
   }
   setvbuf(stdout, NULL, _IOLBF, 0);
   for (uint64_t number = only == UINT64_MAX ? 0 : only; number < (only == UINT64_MAX ? cases : only + 1);
        number++) {
-    if (run_case(seed, number, channels, plain)) continue;
-    printf("replay: %s --seed %llu --only %llu\n", argv[0], (unsigned long long)seed,
-           (unsigned long long)number);
+    if (run_case(seed, number, channels, most, plain)) continue;
+    printf("replay: %s --seed %llu --only %llu --most %u\n", argv[0], (unsigned long long)seed,
+           (unsigned long long)number, most);
     return 1;
   }
   printf("attention: all bytes, clocks and counters equal, seed %llu\n", (unsigned long long)seed);

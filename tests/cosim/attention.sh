@@ -11,6 +11,10 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 fail() { echo "MISMATCH $shape: $1"; exit 1; }
 
+source tests/common/stacks.sh
+# --long has stacks of other timings, which are built on demand.
+[ -n "$long" ] || take_stacks "$build" "$dir/rtl" 1 2 || { echo "attention: no stacks"; exit 1; }
+
 # batch, query heads, KV heads, positions, head size, channels, distribution of values, lengths ("-": all positions), options
 while read -r b hq hkv l d channels dist lengths options; do
   shape="B $b Hq $hq Hkv $hkv L $l D $d $channels channels $dist lengths $lengths $options"

@@ -28,9 +28,9 @@ append() { # LINE FILE: of the tree
   mv "$dir/new" "$dir/tree/$2"
 }
 
-expect() { # NAME TEXT: layers.py fails and says so
+expect() { # NAME TEXT [BUILD]: layers.py fails and says so, of the objects too with BUILD
   local said
-  if said=$("$dir/tree/scripts/layers.py" "$dir/tree/build"); then
+  if said=$("$dir/tree/scripts/layers.py" "${@:3}"); then
     echo "FAIL $1: not found"
   elif ! grep -qF "$2" <<<"$said"; then
     echo "FAIL $1: expected '$2', got: $said"
@@ -64,22 +64,22 @@ append '#include "cmodel/gemm/fast_kernels.h"' cli/info.c
 expect "the command includes a private header" "cli/info.c includes cmodel/gemm/fast_kernels.h"
 fresh
 plant cmodel/common/error.c 'struct duplex_stack; void duplex_stack_close(struct duplex_stack *s); void planted(void) { duplex_stack_close(0); }'
-expect "a lower floor calls a higher one" "cmodel/common/error.c uses duplex_stack_close"
+expect "a lower floor calls a higher one" "cmodel/common/error.c uses duplex_stack_close" "$dir/tree/build"
 fresh
 plant driver/space.c 'int duplex_kv_move(void *s); int planted(void *s) { return duplex_kv_move(s); }'
-expect "a circle of calls" "circle of calls"
+expect "a circle of calls" "circle of calls" "$dir/tree/build"
 fresh
 plant driver/space.c 'static int planted; int next_planted(void) { return planted++; }'
-expect "mutable state at file scope" "driver/space.c: planted is mutable state"
+expect "mutable state at file scope" "driver/space.c: planted is mutable state" "$dir/tree/build"
 fresh
 plant backend/systemc/sparse_bytes.cpp 'static int planted_state; int next_planted(void); int next_planted(void) { return planted_state++; }'
-expect "mutable state of C++" "backend/systemc/sparse_bytes.cpp: _ZL13planted_state is mutable state"
+expect "mutable state of C++" "backend/systemc/sparse_bytes.cpp: _ZL13planted_state is mutable state" "$dir/tree/build"
 fresh
 plant backend/systemc/sparse_bytes.cpp 'extern "C" int info_command(void); int planted(void); int planted(void) { return info_command(); }'
-expect "C++ calls a higher floor" "backend/systemc/sparse_bytes.cpp uses info_command"
+expect "C++ calls a higher floor" "backend/systemc/sparse_bytes.cpp uses info_command" "$dir/tree/build"
 fresh
 rm "$dir/tree/build/obj/driver/space.o"
-expect "no object" "driver/space.c: no object"
+expect "no object" "driver/space.c: no object" "$dir/tree/build"
 fresh
 append $'#define UP "driver/stack.h"\n#include UP' cmodel/common/error.c
 expect "an include through a macro" "cmodel/common/error.c includes what UP stands for"

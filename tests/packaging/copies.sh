@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Content decides: a copied checkout whose RTL was edited never runs the old stack; values of variables that changed build anew what
 # they must; a build on demand says so, ends with who asked for it, and is done by one builder at a time.
-# usage: tests/packaging/copies.sh BUILD
+# usage: tests/packaging/copies.sh BUILD [--whole]
+#   --whole   another VERSION shows in the command, which is compiled and linked anew, and not only in the object that holds it
 # In the copy, whose path has blanks and a quote, `verilator` is one that never Verilates, so that every attempt shows.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 build=$(realpath "$1")
+whole=${2:-}
 dir=$(mktemp -d)
 copy="$dir/a copy of Anna's"
 started=
@@ -18,7 +20,7 @@ git ls-files -z 2>/dev/null | xargs -0 cp -r --parents -t "$copy" || exit 1
 for part in "$build"/*; do
   case ${part##*/} in
     duplex | obj | rtl | params | *.a | content | flags | rv32.flags | version | stack.hash | libduplex.map | firmware.name)
-      cp -r "$part" "$copy/build/" ;;
+      cp -rH "$part" "$copy/build/" ;;  # rtl may be a link
   esac
 done
 rm -f "$copy"/build/rtl/stack_3*.so
@@ -102,8 +104,13 @@ echo "// edited" >>driver/messages.c
 touch -d 2001-01-01 driver/messages.c
 check "an edit with an old time" made_with "1/1.*messages.c" $object CFLAGS=-O1
 echo 9.8.7 >VERSION
-make -s build/duplex CFLAGS=-O0 >"$dir/made" 2>&1
-check "another VERSION" grep -q '9\.8\.7' <("$duplex" --version)
+if [ -n "$whole" ]; then
+  make -s build/duplex CFLAGS=-O0 >"$dir/made" 2>&1
+  check "another VERSION" grep -q '9\.8\.7' <("$duplex" --version)
+else
+  check "another VERSION" made_with "1/1.*main.c" build/obj/cli/main.o CFLAGS=-O0
+  check "in the object" grep -q '9\.8\.7' build/obj/cli/main.o
+fi
 check "its core file" grep -q ':9.8.7$' duplex.core
 sed -i 's/^CLOCK_KHZ *[0-9]*/CLOCK_KHZ 640000/' params/hardware.params
 touch -d 2001-01-01 params/hardware.params
@@ -136,6 +143,7 @@ check "one that needs it does" needs cosim
 
 # Builders, with the sources that the program is of.
 cp "$OLDPWD/params/hardware.params" params/hardware.params
+[ -n "$whole" ] || cp "$OLDPWD/VERSION" VERSION
 echo 1000 >"$dir/seconds"
 rm -f "$dir/verilating"
 "${gemm[@]}" --channels 3 --out y.npy 2>"$dir/error" &
