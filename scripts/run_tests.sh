@@ -28,7 +28,7 @@ plan_file=${PLAN:-tests/plan.tsv}
 export DUPLEX_SEED=${DUPLEX_SEED:-1} B=$build
 # Every change gets a share of the random cases of the tests that run for longest; make regress runs ten times all of them.
 [ "$tier" = regress ] || export DUPLEX_SHARE=${DUPLEX_SHARE:-4}
-# Tests start Python some thousand times. Where `python3` only looks for another one (a shim of pyenv), that takes longer than the start
+# Many tests start Python. Where `python3` only looks for another one (a shim of pyenv), that takes longer than the start
 # itself, so it is done once.
 python=$(python3 -c 'import sys; print(sys.executable)')
 [ -z "$python" ] || [ "$(command -v python3)" = "$python" ] || export PATH="${python%/*}:$PATH"
