@@ -153,6 +153,7 @@ static enum completion_status serve_run(struct client *client, const void *paylo
       .results = m->results.base,
       .x_end = m->x.base + m->x_row_sets,
       .results_end = m->results.base + m->result_row_sets,
+      .share = decided ? decided->decision.groups : 0,
       .status = COMPLETION_DONE};
   if (decided) run.cut = decided->decision.cut[decided->decision.policy == SCHEDULE_BEST ? m->piece : 0];
   firmware_layer(&p->hal, &job, &p->tables->work, next_expert, &run, report);

@@ -186,11 +186,14 @@ static uint64_t total_of(const struct schedule_decision *decision, const uint16_
   uint64_t sums[2] = {0};
   for (uint32_t e = 0; e < measured.shape.experts; e++)
     for (uint32_t q = 0; q < measured.placement.pieces && counts[e]; q++) {
-      const uint32_t groups = schedule_groups(counts[e]);
+      const bool divided = decision->groups && decision->divided == e;
+      const uint32_t all = schedule_groups(counts[e]);
+      const uint32_t groups = divided ? decision->groups : all;
       const uint32_t cut = decision->cut[q][e];
       const uint32_t pair = schedule_bundles(&measured.placement, e, q) == 12;
       pim[pair] += SCHEDULE_TIME(&measured, groups, pim[q][cut]);
-      xpu[pair] += SCHEDULE_TIME(&measured, groups, xpu[q][cut]);
+      xpu[pair] +=
+          SCHEDULE_TIME(&measured, groups, xpu[q][cut]) + SCHEDULE_TIME(&measured, all - groups, xpu[q][0]);
       tokens[pair] += cut ? groups * costs->tokens : 0;
       sums[pair] += cut ? groups * costs->sums[SCHEDULE_EXACT][8] : 0;
     }
