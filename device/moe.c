@@ -55,9 +55,12 @@ static int set_times(void *context, unsigned stack) {
                                   : DUPLEX_OK;
 }
 
+// An expert that is divided by its tokens may have another number of groups in each stage, of which the
+// firmware knows nothing.
 static int prepare_firmware(struct moe_run *run) {
+  const bool by_stages = run->moe->stages > 1 && run->decision.groups;
   run->firmware_decides = run->moe->turns == 1 && run->device->options.policy != DUPLEX_POLICY_PAPER &&
-                          !schedule_is_alone((enum schedule_policy)run->decision.policy);
+                          !schedule_is_alone((enum schedule_policy)run->decision.policy) && !by_stages;
   return run->firmware_decides ? device_each_stack(run->device, set_times, run) : DUPLEX_OK;
 }
 

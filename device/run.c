@@ -17,7 +17,8 @@ unsigned run_cut(const struct moe_run *run, unsigned stack, unsigned piece, unsi
 }
 
 unsigned run_cut_tokens(const struct moe_run *run, unsigned expert) {
-  return schedule_cut_tokens(&run->decision, expert, run->counts[expert]);
+  const unsigned groups = run->groups[run->stage - run->moe->stage];
+  return groups && expert == run->decision.divided ? SCHEDULE_LANES * groups : run->counts[expert];
 }
 
 struct share run_share(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert) {

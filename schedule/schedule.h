@@ -240,6 +240,11 @@ void schedule_decide(enum schedule_policy policy, const struct schedule_times *t
 void schedule_divide(enum schedule_policy policy, const struct schedule_times *times, const uint16_t *counts,
                      struct schedule_work *work, struct schedule_decision *decision);
 
+// Of an expert that is divided by its tokens, with two copies: Logic-PIM's groups in a stage with this
+// charged table, where the decision goes by the sum of all stages' (docs/device.md). 0: none is divided.
+uint32_t schedule_stage_groups(const struct schedule_times *times, const uint16_t *counts,
+                               const struct schedule_decision *decision);
+
 // What a phase has to do, in clocks: shares of experts on both sides as the table has them; and for
 // Logic-PIM's jobs, of which there are so many, sums that are read while nothing else goes on, and the
 // commands of these sums among reads of weights. groups: of 8 tokens, whose x is written, in so many passes.

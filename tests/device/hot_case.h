@@ -28,13 +28,12 @@ static inline struct moe_case draw_hot_case(struct duplex_random *random, struct
 }
 
 // Tokens of expert 0 of such a layer that Logic-PIM had, while the xPU had the others; 0: it is not divided
-// so. Expert 1 is Logic-PIM's.
+// so. With h gathered: the mean of all products, since either stage may have its own number. Expert 1 is
+// Logic-PIM's.
 static inline size_t hot_tokens(const struct moe_case *c, const struct duplex_moe_stats *s) {
   const uint64_t weights = (c->weights.gate ? 3 : 2) * c->shape.hidden * c->shape.inner;
-  const size_t tokens = s->logic_pim_macs / weights - s->tokens[1];
-  const bool divided = s->logic_pim_macs % weights == 0 && s->xpu_macs == (s->tokens[0] - tokens) * weights &&
-                       s->xpu_bytes == weights * sizeof(duplex_f16) && s->logic_pim_bytes == 2 * s->xpu_bytes;
-  return divided ? tokens : 0;
+  const bool divided = s->xpu_bytes == weights * sizeof(duplex_f16) && s->logic_pim_bytes == 2 * s->xpu_bytes;
+  return divided ? s->logic_pim_macs / weights - s->tokens[1] : 0;
 }
 
 #endif

@@ -473,6 +473,9 @@ static void test_divisions(void **state) {
       fail_msg("case %u, %s, %u experts: %u, expected %u", i, model_names[i % MODELS], experts,
                decision.total, least);
     by_tokens += decision.groups > 0;
+    decision.groups = schedule_stage_groups(&times, counts, &decision);  // of all as one stage
+    recount(&times, counts, &decision);
+    assert_int_equal(decision.total, least);
     by_columns += decision.groups == 0;
   }
   print_message("%u layers divide an expert by its tokens, %u do not\n", by_tokens, by_columns);
