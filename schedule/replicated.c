@@ -117,7 +117,8 @@ static void meet(const struct schedule_times *times, struct schedule_work *work,
     front->share = (struct schedule_share){whole, last, 0, 0};
     const struct sides all_xpus = {0, front->pim, front->xpu};
     cut_one(cuts, last, front);
-    divide_one(times, cuts, schedule_rank_groups(counted, rank), all_xpus, front);
+    if (cuts.xpu[0] > times->rows[1].xpu[0][0])
+      divide_one(times, cuts, schedule_rank_groups(counted, rank), all_xpus, front);
     return;
   }
 }
