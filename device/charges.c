@@ -16,7 +16,7 @@ static const uint32_t decide_cost[][2][3] = {[SCHEDULE_STRIPED] = {{2400, 4400, 
                                              [SCHEDULE_ALTERNATE] = {{2400, 4400, 6900}, {3200, 4400, 7800}},
                                              [SCHEDULE_SPLIT] = {{2600, 3900, 8500}, {5000, 7900, 10200}},
                                              [SCHEDULE_HALVED] = {{1370, 2990, 8560}, {1560, 3180, 8750}},
-                                             [SCHEDULE_REPLICATED] = {{960, 1940, 5700}, {1365, 2860, 6200}}};
+                                             [SCHEDULE_REPLICATED] = {{955, 1925, 5690}, {1365, 2830, 6200}}};
 
 static bool is_xpus(const struct moe_run *run, unsigned stack, unsigned piece, unsigned owned) {
   return !(run->stage->piece[stack][piece].bundles & owned);
