@@ -16,7 +16,7 @@ static const uint32_t decide_cost[][2][3] = {[SCHEDULE_STRIPED] = {{2400, 4400, 
                                              [SCHEDULE_ALTERNATE] = {{2400, 4400, 6900}, {3200, 4400, 7800}},
                                              [SCHEDULE_SPLIT] = {{2600, 3900, 8500}, {5000, 7900, 10200}},
                                              [SCHEDULE_HALVED] = {{1370, 2990, 8560}, {1560, 3180, 8750}},
-                                             [SCHEDULE_REPLICATED] = {{940, 1910, 5680}, {1190, 2820, 6200}}};
+                                             [SCHEDULE_REPLICATED] = {{955, 1925, 5690}, {1365, 2830, 6200}}};
 
 static bool is_xpus(const struct moe_run *run, unsigned stack, unsigned piece, unsigned owned) {
   return !(run->stage->piece[stack][piece].bundles & owned);
@@ -28,7 +28,7 @@ static uint64_t shared_rows(const struct moe_run *run, unsigned owned, unsigned 
   for (unsigned stack = 0; stack < run->device->stacks; stack++)
     for (unsigned piece = 0; piece < run->moe->pieces; piece++)
       if (is_xpus(run, stack, piece, owned) && run_is_shared(run, stack, piece, expert))
-        rows += moe_inner_behind(&run->stage->piece[stack][piece], run_cut(run, stack, piece, expert));
+        rows += moe_inner_behind(&run->stage->piece[stack][piece], run_share(run, stack, piece, expert).cut);
   return rows;
 }
 
@@ -39,8 +39,9 @@ int charges_estimate(const struct moe_run *run, unsigned owned, uint64_t *clocks
   *clocks = 0;
   for (unsigned e = 0; e < run->moe->shape.experts && !error; e++) {
     uint64_t of_expert;
-    error = device_xpu_stage_clocks(device->xpu, device->clock_khz, stage->kind, &stage->times.shape,
-                                    run->counts[e], (unsigned)shared_rows(run, owned, e), &of_expert);
+    const unsigned tokens = run_share(run, 0, 0, e).tokens;
+    error = device_xpu_stage_clocks(device->xpu, device->clock_khz, stage->kind, &stage->times.shape, tokens,
+                                    (unsigned)shared_rows(run, owned, e), &of_expert);
     *clocks += of_expert;
   }
   return device_xpu_note(device, "estimate", error);

@@ -25,7 +25,12 @@ static enum schedule_policy policy_of(const struct moe_run *run) {
 }
 
 void run_decide_by(struct moe_run *run, enum schedule_policy policy) {
-  schedule_divide(policy, &run->moe->charged, run->dispatch.count, run->moe->work, &run->decision);
+  const struct duplex_moe *moe = run->moe;
+  schedule_divide(policy, &moe->charged, run->dispatch.count, moe->work, &run->decision);
+  for (unsigned i = 0; i < moe->stages; i++)
+    run->groups[i] = moe->stages == 1
+                         ? run->decision.groups
+                         : schedule_stage_groups(&moe->stage[i].charged, run->dispatch.count, &run->decision);
 }
 
 void run_decide(struct moe_run *run) { run_decide_by(run, policy_of(run)); }

@@ -48,7 +48,7 @@ void gathered_take_products(struct moe_run *run, unsigned stack, unsigned piece,
   const size_t columns = gathered_columns(run, stack, piece);
   for (unsigned e = 0; e < run->moe->shape.experts; e++) {
     const size_t count = moe_inner_before(own, run_cut(run, stack, piece, e));
-    for (size_t i = 0; count && i < run->counts[e]; i++) {
+    for (size_t i = 0; count && i < run_cut_tokens(run, e); i++) {
       const size_t pair = run->dispatch.first[e] + i;
       take_pair(run, pair, own->first, count, products + pair * columns);
     }
@@ -56,12 +56,12 @@ void gathered_take_products(struct moe_run *run, unsigned stack, unsigned piece,
 }
 
 // A product of the xPU: out[tokens][rows], binary32.
-static int multiply(const struct moe_run *run, struct share_matrix *matrix, const duplex_f16 *x, size_t rows,
-                    const int8_t *exponents, duplex_f32 *out, size_t stride) {
+static int multiply(struct share_matrix *matrix, const duplex_f16 *x, size_t rows, const int8_t *exponents,
+                    duplex_f32 *out, size_t stride) {
   const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_GEMM,
                                        .gemm = {.x = x,
                                                 .x_stride = matrix->columns,
-                                                .tokens = run->counts[matrix->share->expert],
+                                                .tokens = matrix->share->tokens,
                                                 .columns = (unsigned)matrix->columns,
                                                 .rows = (unsigned)rows,
                                                 .weights = share_rows(matrix),
@@ -78,19 +78,20 @@ static int share_h(struct moe_run *run, const struct share *share, size_t from, 
   const struct duplex_moe *moe = run->moe;
   const size_t first = run->stage->piece[share->stack][share->piece].first + from;
   const size_t hidden = moe->shape.hidden;
-  const size_t tokens = run->counts[share->expert];
+  const size_t tokens = share->tokens;
+  const size_t pair = run->dispatch.first[share->expert] + share->first;
   struct share_matrix gate = {share, DUPLEX_LAYER_GATE, from, 0, hidden, 0};
   struct share_matrix up = {share, DUPLEX_LAYER_UP, from, 0, hidden, 0};
   duplex_f16 *x = malloc(tokens * hidden * sizeof *x);
   duplex_f32 *u = malloc(tokens * rows * sizeof *u);
   duplex_f32 *g = moe->gated ? malloc(tokens * rows * sizeof *g) : NULL;
   int error = x && u && (g || !moe->gated) ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
-  if (!error) run_gather(run, share->expert, x);
-  if (!error && g) error = multiply(run, &gate, x, rows, exponents, g, rows);
-  if (!error) error = multiply(run, &up, x, rows, exponents ? exponents + rows : NULL, u, rows);
+  if (!error) run_gather(run, share, x);
+  if (!error && g) error = multiply(&gate, x, rows, exponents, g, rows);
+  if (!error) error = multiply(&up, x, rows, exponents ? exponents + rows : NULL, u, rows);
   for (size_t i = 0; i < tokens && !error; i++)
     activate(moe, g ? g + i * rows : NULL, u + i * rows, 1, rows,
-             run->h + (run->dispatch.first[share->expert] + i) * moe->shape.inner + first);
+             run->h + (pair + i) * moe->shape.inner + first);
   free(x);
   free(u);
   free(g);
@@ -102,9 +103,9 @@ static int share_y(struct moe_run *run, const struct share *share, size_t from, 
                    const int8_t *exponents) {
   const struct duplex_moe_shape *shape = &run->moe->shape;
   const size_t first = run->stage->piece[share->stack][share->piece].first + from;
-  const size_t pair = run->dispatch.first[share->expert];
+  const size_t pair = run->dispatch.first[share->expert] + share->first;
   struct share_matrix down = {share, DUPLEX_LAYER_UP, from, 0, shape->inner, 0};
-  return multiply(run, &down, run->h + pair * shape->inner, rows, exponents ? exponents + rows : NULL,
+  return multiply(&down, run->h + pair * shape->inner, rows, exponents ? exponents + rows : NULL,
                   run->y + pair * shape->hidden + first, shape->hidden);
 }
 

@@ -21,6 +21,7 @@ struct moe_piece {
 struct moe_stage {
   enum stage_kind kind;
   struct schedule_times times;         // as measured
+  struct schedule_times charged;       // with what moves for it
   enum schedule_format format;         // of Logic-PIM's results: stage_result_format is what a job has
   const struct schedule_costs *costs;  // of the layer's pieces, in `times`
   struct moe_piece piece[DUPLEX_STACKS_MOST][DUPLEX_LAYER_PIECES];

@@ -9,7 +9,7 @@
 static uint64_t pim_time(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert) {
   const struct duplex_moe *moe = run->moe;
   const struct schedule_times *times = &run->stage->times;
-  const unsigned groups = schedule_groups(run->counts[expert]);
+  const unsigned groups = schedule_groups(run_cut_tokens(run, expert));
   const unsigned cut = run->decision.cut[moe_piece_of_schedule(moe, piece)][expert];
   const unsigned bundles = (unsigned)__builtin_popcount(run->stage->piece[stack][piece].bundles);
   const uint32_t time = run->device->options.policy == DUPLEX_POLICY_BEST
@@ -18,11 +18,13 @@ static uint64_t pim_time(const struct moe_run *run, unsigned stack, unsigned pie
   return (uint64_t)time * times->clocks_per_unit;
 }
 
-static uint64_t xpu_time(const struct moe_run *run, unsigned piece, unsigned expert) {
+// Of a share of the xPU, by the cut of the widest slice.
+static uint64_t xpu_time(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert) {
   const struct duplex_moe *moe = run->moe;
   const struct schedule_times *times = &run->stage->times;
-  const unsigned groups = schedule_groups(run->counts[expert]);
-  const unsigned cut = run->decision.cut[moe_piece_of_schedule(moe, piece)][expert];
+  const struct share share = run_share(run, stack, piece, expert);
+  const unsigned groups = schedule_groups(share.tokens);
+  const unsigned cut = share.first ? 0 : run->decision.cut[moe_piece_of_schedule(moe, piece)][expert];
   const uint32_t time = run->device->options.policy == DUPLEX_POLICY_BEST
                             ? SCHEDULE_TIME(times, groups, xpu[moe_piece_of_schedule(moe, piece)][cut])
                             : SCHEDULE_TIME(times, groups, whole);
@@ -54,7 +56,7 @@ static uint64_t sums_of(const struct moe_run *run, unsigned stack, unsigned rows
 static void add_job(const struct moe_run *run, unsigned stack, unsigned piece, struct schedule_phase *phase) {
   bool first = true;
   for (unsigned e = 0; e < run->moe->shape.experts; e++) {
-    const uint32_t count = run->counts[e];
+    const uint32_t count = run_cut_tokens(run, e);
     const unsigned cut = run_cut(run, stack, piece, e);
     if (!count || !cut) continue;
     const uint32_t rows = result_rows(run, stack, piece, cut);
@@ -72,7 +74,7 @@ static void add_job(const struct moe_run *run, unsigned stack, unsigned piece, s
 static void add_shares(const struct moe_run *run, unsigned stack, unsigned piece,
                        struct schedule_phase *phase) {
   for (unsigned e = 0; e < run->moe->shape.experts; e++)
-    if (run_is_shared(run, stack, piece, e)) phase->xpu += xpu_time(run, piece, e);
+    if (run_is_shared(run, stack, piece, e)) phase->xpu += xpu_time(run, stack, piece, e);
 }
 
 // The table is that of the widest slice: the stack with most inner columns, or rows of down.

@@ -39,7 +39,7 @@ static void add_sums(struct moe_run *run, const uint8_t *cuts, const uint8_t *y)
   pthread_mutex_lock(&run->lock);
   for (unsigned e = 0; e < run->moe->shape.experts; e++) {
     const size_t at = run->dispatch.first[e] * hidden * 16;
-    if (cuts[e]) xpu_add_sums(run->sums + at, y + at, run->counts[e] * hidden);
+    if (cuts[e]) xpu_add_sums(run->sums + at, y + at, run_cut_tokens(run, e) * hidden);
   }
   pthread_mutex_unlock(&run->lock);
 }
@@ -71,12 +71,15 @@ static int plan_stack(void *context, unsigned stack) {
   const struct phase *phase = context;
   struct moe_run *run = phase->run;
   uint8_t cuts[DUPLEX_EXPERTS_MOST];
+  uint32_t cut_counts[DUPLEX_EXPERTS_MOST];
   int error = DUPLEX_OK;
+  for (unsigned e = 0; e < run->moe->shape.experts; e++) cut_counts[e] = run_cut_tokens(run, e);
   for (unsigned piece = 0; run->stage->slice[stack] && piece < run->moe->pieces && !error; piece++) {
     if (!is_within(run, stack, piece, phase->owned) || !cuts_of(run, stack, piece, cuts)) continue;
     struct duplex_layer_work work = work_of(run, piece);
     work.bundles = phase->owned;
     work.cuts = cuts;
+    work.cut_counts = cut_counts;
     work.policy = policy_of(run, stack);
     run->job[stack][piece].decides = charges_decides_in_job(run) && work.policy != DUPLEX_LAYER_CUTS &&
                                      work.policy != DUPLEX_LAYER_DECIDED;
@@ -164,17 +167,18 @@ static int finish_job(const struct phase *phase, unsigned stack, struct run_job 
 // The exact sums of one share of the xPU, added to those of the run.
 static int add_share(struct moe_run *run, const struct share *share) {
   const size_t hidden = run->moe->shape.hidden;
-  const uint32_t tokens = run->counts[share->expert];
-  duplex_f16 *x = malloc(tokens * hidden * sizeof *x);
-  uint8_t *sums = calloc(tokens * hidden, 16);
+  const size_t at = (run->dispatch.first[share->expert] + share->first) * hidden * 16;
+  const size_t count = share->tokens * hidden;
+  duplex_f16 *x = malloc(count * sizeof *x);
+  uint8_t *sums = calloc(count, 16);
   int error = x && sums ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
   if (!error) {
-    run_gather(run, share->expert, x);
-    error = share_compute(share, x, tokens, sums);
+    run_gather(run, share, x);
+    error = share_compute(share, x, sums);
   }
   if (!error) {
     pthread_mutex_lock(&run->lock);
-    xpu_add_sums(run->sums + run->dispatch.first[share->expert] * hidden * 16, sums, tokens * hidden);
+    xpu_add_sums(run->sums + at, sums, count);
     pthread_mutex_unlock(&run->lock);
   }
   free(x);
@@ -192,7 +196,7 @@ static int compute_share(struct moe_run *run, const struct share *share) {
   const int error = stage->kind == STAGE_EXPERTS ? add_share(run, share) : gathered_share(run, share);
   if (error) return error;
   pthread_mutex_lock(&run->lock);
-  stats->xpu_macs += run->counts[share->expert] * weights;
+  stats->xpu_macs += share->tokens * weights;
   stats->xpu_bytes += weights * sizeof(duplex_f16);
   pthread_mutex_unlock(&run->lock);
   return DUPLEX_OK;
@@ -207,7 +211,7 @@ static int each_share(const struct phase *phase, unsigned stack,
     if (!is_within(run, stack, piece, ALL_BUNDLES & ~phase->owned)) continue;
     for (unsigned e = 0; e < run->moe->shape.experts && !error; e++) {
       if (!run_is_shared(run, stack, piece, e)) continue;
-      const struct share share = {run->moe, run->stage, stack, e, piece, run_cut(run, stack, piece, e)};
+      const struct share share = run_share(run, stack, piece, e);
       error = what(run, &share);
     }
   }

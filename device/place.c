@@ -97,15 +97,14 @@ static void add_times(struct schedule_times *sum, const struct schedule_times *o
 
 // A stage has this table; those of the layer are the sums of all stages so far.
 static int use_table(struct duplex_moe *moe, struct moe_stage *stage, const struct schedule_times *times) {
-  struct schedule_times charged;
   stage->times = *times;
-  bool fits = schedule_charge(times, stage->format, &charged);
+  bool fits = schedule_charge(times, stage->format, &stage->charged);
   if (stage == moe->stage) {
     moe->times = *times;
-    moe->charged = charged;
+    moe->charged = stage->charged;
   } else {
     add_times(&moe->times, times);
-    add_times(&moe->charged, &charged);
+    add_times(&moe->charged, &stage->charged);
     fits = fits && times->clocks_per_unit == moe->times.clocks_per_unit && schedule_valid(&moe->charged);
   }
   if (fits) return DUPLEX_OK;

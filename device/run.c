@@ -16,9 +16,25 @@ unsigned run_cut(const struct moe_run *run, unsigned stack, unsigned piece, unsi
   return cut < parts ? cut : parts;
 }
 
+unsigned run_cut_tokens(const struct moe_run *run, unsigned expert) {
+  const unsigned groups = run->groups[run->stage - run->moe->stage];
+  return groups && expert == run->decision.divided ? SCHEDULE_LANES * groups : run->counts[expert];
+}
+
+struct share run_share(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert) {
+  const unsigned tokens = run->counts[expert];
+  const unsigned first = run_cut_tokens(run, expert);
+  struct share share = {run->moe, run->stage, stack, expert, piece, 0, first, tokens - first};
+  if (first < tokens) return share;
+  share.cut = run_cut(run, stack, piece, expert);
+  share.first = 0;
+  share.tokens = tokens;
+  return share;
+}
+
 bool run_is_shared(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert) {
   return run->counts[expert] && moe_has_piece(run->moe, expert, piece) &&
-         run_cut(run, stack, piece, expert) < run->stage->piece[stack][piece].parts;
+         run_share(run, stack, piece, expert).cut < run->stage->piece[stack][piece].parts;
 }
 
 // Whether any side has work at a piece in this phase.
@@ -46,9 +62,9 @@ unsigned run_phases(const struct moe_run *run) {
   return phases;
 }
 
-void run_gather(const struct moe_run *run, unsigned expert, duplex_f16 *rows) {
+void run_gather(const struct moe_run *run, const struct share *share, duplex_f16 *rows) {
   const size_t hidden = run->moe->shape.hidden;
-  const uint32_t *token = run->dispatch.token + run->dispatch.first[expert];
-  for (uint32_t i = 0; i < run->counts[expert]; i++)
+  const uint32_t *token = run->dispatch.token + run->dispatch.first[share->expert] + share->first;
+  for (uint32_t i = 0; i < share->tokens; i++)
     memcpy(rows + i * hidden, run->x + token[i] * hidden, hidden * sizeof *rows);
 }

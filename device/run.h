@@ -7,6 +7,7 @@
 
 #include "device/dispatch.h"
 #include "device/layer.h"
+#include "device/share.h"
 
 #define RUN_TOKENS_MOST 4096u  // of a layer
 
@@ -19,6 +20,7 @@ struct moe_run {
   struct dispatch dispatch;
   uint32_t counts[DUPLEX_EXPERTS_MOST];  // tokens of each expert
   struct schedule_decision decision;
+  unsigned groups[MOE_STAGES];  // of the expert that is divided by its tokens, Logic-PIM's in each stage
   // The firmware of a stack decides for itself, and has to come to the same: if the schedule's pieces are the
   // layer's. `decided`: it has, in this run.
   bool firmware_decides;
@@ -46,13 +48,21 @@ unsigned run_owned(const struct moe_run *run, unsigned phase);
 // the expert has not.
 unsigned run_cut(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert);
 
+// Tokens of an expert that its cut is of, the first ones: all, or those that Logic-PIM has of an expert that
+// is divided by its tokens.
+unsigned run_cut_tokens(const struct moe_run *run, unsigned expert);
+
 // Phases in which any side has work: a mask.
 unsigned run_phases(const struct moe_run *run);
 
-// Whether the xPU has a share of it.
+// The xPU's share of it: the parts behind the cut of all tokens; or all parts of the others, if the expert is
+// divided by its tokens.
+struct share run_share(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert);
+
+// Whether there is anything in it.
 bool run_is_shared(const struct moe_run *run, unsigned stack, unsigned piece, unsigned expert);
 
-// x of the tokens of an expert, row by row.
-void run_gather(const struct moe_run *run, unsigned expert, duplex_f16 *rows);
+// x of the tokens of a share, row by row.
+void run_gather(const struct moe_run *run, const struct share *share, duplex_f16 *rows);
 
 #endif

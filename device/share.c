@@ -51,7 +51,7 @@ int share_exponents(const struct share *share, size_t first, size_t rows, int8_t
                            *exponents + rows);
 }
 
-int share_compute(const struct share *share, const duplex_f16 *x, unsigned tokens, uint8_t *sums) {
+int share_compute(const struct share *share, const duplex_f16 *x, uint8_t *sums) {
   const struct duplex_moe *moe = share->moe;
   const struct moe_piece *piece = &share->stage->piece[share->stack][share->piece];
   const size_t hidden = moe->shape.hidden;
@@ -65,7 +65,7 @@ int share_compute(const struct share *share, const duplex_f16 *x, unsigned token
   const struct duplex_xpu_work work = {.kind = DUPLEX_XPU_EXPERT,
                                        .expert = {.x = x,
                                                   .x_stride = hidden,
-                                                  .tokens = tokens,
+                                                  .tokens = share->tokens,
                                                   .columns = (unsigned)hidden,
                                                   .inner = (unsigned)inner,
                                                   .gated = moe->gated,

@@ -11,12 +11,13 @@ struct share {
   const struct duplex_moe *moe;
   const struct moe_stage *stage;
   unsigned stack, expert, piece;
-  unsigned cut;  // the parts from here on are the xPU's
+  unsigned cut;            // the parts from here on are the xPU's
+  unsigned first, tokens;  // of the tokens of the expert
 };
 
 // Adds the exact sums of x[tokens][hidden] to sums[tokens][hidden], 16 bytes each, by the device's xPU. Its
 // bundles are the xPU's.
-int share_compute(const struct share *share, const duplex_f16 *x, unsigned tokens, uint8_t *sums);
+int share_compute(const struct share *share, const duplex_f16 *x, uint8_t *sums);
 
 // A matrix of the share as a source of rows: rows from `first_row` on, of these the columns from
 // `first_column` on. share_rows gives what is to be read, as duplex_xpu_weights; `matrix` has to stay.

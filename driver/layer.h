@@ -80,13 +80,14 @@ int layer_job_fetch(struct duplex_job *job, void *y);
 struct layer_share {
   unsigned piece;
   enum duplex_layer_policy policy;
-  uint32_t sum;  // as the completion of the message tells it
+  uint32_t sum;             // as the completion of the message tells it, of cuts and of
+  uint32_t divided_groups;  // experts that are divided by their tokens, if these are decided
   struct region x, results;
   uint32_t x_row_sets, result_row_sets;
   size_t tokens;            // of all experts
   uint32_t *list, *counts;  // of the message: groups and cuts, or tokens
   struct layer_share_expert {
-    uint32_t cut, count;
+    uint32_t cut, count, cut_count;  // the cut is of the first tokens
   } expert[];
 };
 

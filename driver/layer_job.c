@@ -90,12 +90,21 @@ static uint32_t cut_of(const struct duplex_layer *layer, const struct duplex_lay
   return work->policy == DUPLEX_LAYER_CUTS || cut < parts ? cut : parts;
 }
 
+// Tokens that the cut is of.
+static uint32_t cut_count_of(const struct duplex_layer_work *work, unsigned expert) {
+  return work->cut_counts ? work->cut_counts[expert] : work->counts[expert];
+}
+
 // One expert's cut and tokens.
 static int check_expert(const struct duplex_layer *layer, const struct duplex_layer_work *work,
                         unsigned expert, uint32_t cut) {
   if (work->counts[expert] > TOKENS_MOST)
     return stack_fail(layer->stack, DUPLEX_ERROR_ARGUMENT, "%u tokens for expert %u: expected at most %u",
                       work->counts[expert], expert, TOKENS_MOST);
+  if (cut_count_of(work, expert) > work->counts[expert])
+    return stack_fail(layer->stack, DUPLEX_ERROR_ARGUMENT,
+                      "the cut of expert %u is of %u tokens: expected at most %u", expert,
+                      cut_count_of(work, expert), work->counts[expert]);
   if (cut == 0 || (cut <= layer->piece[work->piece].parts && layer_place(layer, expert, work->piece)->there))
     return DUPLEX_OK;
   return stack_fail(layer->stack, DUPLEX_ERROR_ARGUMENT,
@@ -119,13 +128,15 @@ static int plan_share(const struct duplex_layer *layer, const struct duplex_laye
   share->counts = share->list + words;
   for (unsigned i = 0; i < experts; i++) {
     const uint32_t cut = cut_of(layer, work, i);
-    const uint32_t groups = groups_of(work->counts[i]);
+    const uint32_t count = cut_count_of(work, i);
+    const uint32_t groups = groups_of(count);
     const int error = check_expert(layer, work, i, cut);
     if (error) return error;
-    share->expert[i] = (struct layer_share_expert){cut, work->counts[i]};
+    share->expert[i] = (struct layer_share_expert){cut, work->counts[i], count};
     share->tokens += work->counts[i];
     share->list[i / 2] |= LAYER_LIST(groups, cut) << i % 2 * 16;
     share->counts[i / 2] |= work->counts[i] << i % 2 * 16;
+    if (count < work->counts[i]) share->divided_groups += groups;
     if (!cut || !groups) continue;
     share->sum += cut * (i + 1);
     share->x_row_sets += layer_x_row_sets(&job, groups);
@@ -170,8 +181,8 @@ static int for_each_expert(const struct duplex_job *job,
   int error = DUPLEX_OK;
   for (unsigned i = 0; i < layer->experts && !error; i++) {
     const struct layer_share_expert *expert = &share->expert[i];
-    if (expert->cut && expert->count) {
-      struct token_work work = expert_work(&sizes, share, expert->count, x, results);
+    if (expert->cut && expert->cut_count) {
+      struct token_work work = expert_work(&sizes, share, expert->cut_count, x, results);
       error = visit(job, &work, i, first, context);
       x += layer_x_row_sets(&sizes, work.groups);
       results += layer_result_row_sets(&sizes, work.groups);
@@ -251,7 +262,9 @@ static int note_expert(const struct duplex_job *job, struct token_work *work, un
 }
 
 static int note_work(struct duplex_job *job, const struct completion *completion) {
-  if (completion->share != job->layer.share->sum)
+  const struct layer_share *share = job->layer.share;
+  const uint32_t decided = job->message.layer.policy == LAYER_CUTS ? 0 : share->divided_groups;
+  if (completion->share != share->sum + decided)
     return stack_fail(job->stack, DUPLEX_ERROR_FIRMWARE, "the firmware decided on other cuts than the host");
   for (unsigned channel = 0; channel < job->stack->channels; channel++)
     job->stack->stats.channel[channel].rows = 0;

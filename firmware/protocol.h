@@ -62,7 +62,9 @@ struct completion {
   uint32_t ticket, status, detail;
   uint32_t descriptors;  // written to the ring
   uint32_t error_code, error_tag, error_address;
-  uint32_t share;  // of a layer's run: sum of cut * (expert + 1) over the experts with work
+  // Of a layer's run: sum of cut * (expert + 1) over the experts with work; and by a policy the groups of an
+  // expert that is divided by its tokens.
+  uint32_t share;
 };
 
 // `produced`, `consumed`, `completed` and `collected` count messages since the queue was opened.
@@ -166,8 +168,8 @@ struct layer_times_message {
 // Runs one piece of a layer. The list has half a word for each of its experts, the even one low. LAYER_CUTS:
 // groups of 8 tokens in bits 11:0, the cut in 15:12. A policy of schedule/schedule.h: tokens; the firmware
 // decides by the queue's table. LAYER_DECIDED: the list is not read; tokens and cuts are those of the last
-// decision. x and results of the experts with work lie one behind the other in x_row_sets and result_row_sets
-// row sets.
+// decision. Of an expert that is divided by its tokens Logic-PIM has the first groups. x and results of the
+// experts with work lie one behind the other in x_row_sets and result_row_sets row sets.
 enum layer_policy {
   LAYER_CUTS,
   LAYER_XPU,

@@ -43,6 +43,7 @@ void schedule_divide(enum schedule_policy policy, const struct schedule_times *t
   }
   decision->policy = policy;
   decision->spaces = decision->owned[1] = 0;
+  decision->divided = decision->groups = 0;
   decision->owned[0] = copied ? SCHEDULE_COPIED_BUNDLES : SCHEDULE_ALL_BUNDLES;
   decision->pim[0] = decision->pim[1] = decision->xpu[0] = decision->xpu[1] = 0;
   if (policy == SCHEDULE_XPU_ALONE) {

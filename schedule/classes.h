@@ -39,6 +39,11 @@ static inline uint32_t schedule_rank_experts(const struct schedule_counted *coun
   return rank < SCHEDULE_GROUPS ? counted->histogram.groups[rank + 1] : 1;
 }
 
+// Groups of an expert of a rank.
+static inline uint32_t schedule_rank_groups(const struct schedule_counted *counted, uint32_t rank) {
+  return rank < SCHEDULE_GROUPS ? rank + 1 : counted->hot[rank - SCHEDULE_GROUPS];
+}
+
 // The times of the cuts of a piece.
 struct schedule_cut_times {
   const uint32_t *pim, *xpu;

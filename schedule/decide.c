@@ -27,6 +27,7 @@ void schedule_decide(enum schedule_policy policy, const struct schedule_times *t
                      struct schedule_work *work, struct schedule_decision *decision) {
   decision->policy = policy;
   decision->spaces = decision->owned[0] = decision->owned[1] = 0;
+  decision->divided = decision->groups = 0;
   decision->pim[0] = decision->pim[1] = decision->xpu[0] = decision->xpu[1] = 0;
   switch (policy) {
     case SCHEDULE_XPU:

@@ -2,7 +2,6 @@
 // What both phases of a decision have to do, by a table and its costs.
 #include "schedule/policies.h"
 
-#define LANES 8u
 #define PIECE_BYTES 32u  // of the sums of a column and expert, that the xPU reads at once
 
 // A piece of an expert as a decision has it: the phase in which Logic-PIM and that in which the xPU works on
@@ -37,15 +36,16 @@ uint64_t schedule_tokens(const struct schedule_costs *costs, uint32_t groups, ui
 
 uint32_t schedule_sum_pieces(enum schedule_format format, uint32_t count) {
   const uint32_t bytes = format == SCHEDULE_ROUNDED ? 4 : 16;
-  return count / LANES * (LANES * bytes / PIECE_BYTES) + divide_up(count % LANES * bytes, PIECE_BYTES);
+  return count / SCHEDULE_LANES * (SCHEDULE_LANES * bytes / PIECE_BYTES) +
+         divide_up(count % SCHEDULE_LANES * bytes, PIECE_BYTES);
 }
 
 // A few tokens alone wait for their banks; beside those of whole groups they are as fast as these.
 uint64_t schedule_sums(const struct schedule_costs *costs, enum schedule_format format, uint32_t count) {
   const uint32_t *sums = costs->sums[format];
-  if (count < LANES) return sums[count];
-  const uint32_t of_group = schedule_sum_pieces(format, LANES);
-  return ((uint64_t)schedule_sum_pieces(format, count) * sums[LANES] + of_group - 1) / of_group;
+  if (count < SCHEDULE_LANES) return sums[count];
+  const uint32_t of_group = schedule_sum_pieces(format, SCHEDULE_LANES);
+  return ((uint64_t)schedule_sum_pieces(format, count) * sums[SCHEDULE_LANES] + of_group - 1) / of_group;
 }
 
 void schedule_add_transfers(const struct schedule_shape *shape, const struct schedule_costs *costs,
@@ -58,14 +58,16 @@ void schedule_add_transfers(const struct schedule_shape *shape, const struct sch
       (uint64_t)divide_up(shape->hidden, shape->channels) * schedule_sum_pieces(format, count);
 }
 
-// A cut piece: the other side has it in the other phase, or the copy of it at once.
+// A cut piece: the other side has it in the other phase, or the copy of it at once. Of the groups with no cut
+// it has all.
 static struct piece cut_piece(const struct schedule_times *times, const struct schedule_decision *decision,
-                              uint32_t expert, uint32_t q, uint32_t groups) {
+                              uint32_t expert, uint32_t q, uint32_t groups, uint32_t whole) {
   const uint32_t phase = schedule_bundles(&times->placement, expert, q) == decision->owned[1];
   const uint32_t cut = decision->cut[q][expert];
   const uint32_t other = times->placement.layout == SCHEDULE_REPLICATED ? phase : 1 - phase;
   return (struct piece){phase, other, SCHEDULE_TIME(times, groups, pim[q][cut]),
-                        SCHEDULE_TIME(times, groups, xpu[q][cut]), q};
+                        SCHEDULE_TIME(times, groups, xpu[q][cut]) + SCHEDULE_TIME(times, whole, xpu[q][0]),
+                        q};
 }
 
 // A whole expert. In one bundle: both sides work in phase 0, and each bundle has a job. Over four: Logic-PIM
@@ -87,17 +89,19 @@ void schedule_phases(const struct schedule_times *times, enum schedule_format fo
   uint32_t jobs[2] = {0};  // a bit for each
   phases[0] = phases[1] = (struct schedule_phase){0};
   for (uint32_t e = 0; e < times->shape.experts; e++) {
-    const uint32_t groups = schedule_groups(counts[e]);
+    const uint32_t tokens = schedule_cut_tokens(decision, e, counts[e]);
+    const uint32_t groups = schedule_groups(tokens);
+    const uint32_t others = schedule_groups(counts[e] - tokens);
     for (uint32_t q = 0; groups && q < pieces; q++) {
       const struct piece piece =
-          cut ? cut_piece(times, decision, e, q, groups) : whole_piece(times, decision, e, groups);
+          cut ? cut_piece(times, decision, e, q, groups, others) : whole_piece(times, decision, e, groups);
       phases[piece.xpu_phase].xpu += (uint64_t)piece.xpu * times->clocks_per_unit;
       if (!piece.pim) continue;
       struct schedule_phase *phase = &phases[piece.pim_phase];
       phase->pim += (uint64_t)piece.pim * times->clocks_per_unit;
       if (~jobs[piece.pim_phase] >> piece.job & 1) schedule_add_job(costs, groups, phase);
       jobs[piece.pim_phase] |= 1u << piece.job;
-      schedule_add_transfers(&times->shape, costs, format, counts[e], phase);
+      schedule_add_transfers(&times->shape, costs, format, tokens, phase);
     }
   }
 }

@@ -2,20 +2,30 @@
 // The policy `best` where each expert lies twice: both sides at once in one phase (docs/schedule.md, "best").
 //
 // Experts are in the order of their groups. Those before the front are on Logic-PIM and those behind it on
-// the xPU. One expert is cut, where both sides take equally long.
+// the xPU. One expert is cut, or divided by its tokens, where both sides take equally long.
 #include <stddef.h>
 
+#include "duplex/arithmetic.h"
 #include "schedule/classes.h"
 #include "schedule/cuts.h"
 #include "schedule/policies.h"
 
+#define MOST_LINES 4u  // places that are sought along lines
+
 // Where the front is: so many of the ranks are before it; then experts of one more rank with their shares, if
-// it is divided. And the times of both sides.
+// it is divided. `groups`: of the one with the share's cut, if it is divided by its tokens. And the times of
+// both sides.
 struct front {
   uint32_t ranks;
   bool divided;
   struct schedule_share share;
+  uint32_t groups;
   uint32_t pim, xpu;
+};
+
+// Both sides with so many groups of an expert on Logic-PIM, and the others on the xPU.
+struct sides {
+  uint32_t groups, pim, xpu;
 };
 
 // Cuts the first expert behind those that Logic-PIM has whole, with which it takes less than the xPU, and
@@ -29,6 +39,61 @@ static void cut_one(struct schedule_cut_times times, uint32_t last, struct front
   front->share.cut = cut;
   front->pim = pim + times.pim[cut];
   front->xpu = xpu + times.xpu[cut];
+}
+
+static uint32_t longer(const struct sides *sides) { return (uint32_t)duplex_larger(sides->pim, sides->xpu); }
+
+// `none`: both sides without an expert of so many groups, of which Logic-PIM is given some.
+static struct sides give(const struct schedule_times *times, const struct sides *none, uint32_t all,
+                         uint32_t groups) {
+  const uint32_t last = times->placement.parts[0];
+  const uint32_t others = all - groups;
+  return (struct sides){
+      groups, none->pim + SCHEDULE_TIME(times, groups, pim[0][last]),
+      none->xpu + SCHEDULE_TIME(times, groups, xpu[0][last]) + SCHEDULE_TIME(times, others, xpu[0][0])};
+}
+
+// The number of groups, up to `most`, with which the longer side is least: where both take equally long. With
+// `low`, which has none, Logic-PIM takes less. of_group: what a group moves from the one side to the other,
+// as far as both are straight lines. They nearly are: the next place is sought along the line between the two
+// that are known, or halfway if that did not lead to it.
+static struct sides meet_in_tokens(const struct schedule_times *times, const struct sides *none, uint32_t all,
+                                   uint32_t most, struct sides low, uint32_t of_group) {
+  struct sides high = give(times, none, all, most);
+  if (high.pim <= high.xpu) low = give(times, none, all, most - 1);
+  for (uint32_t tries = 0; high.groups - low.groups > 1; tries++) {
+    const uint32_t between = high.groups - low.groups;
+    const uint32_t gap = low.xpu - low.pim;
+    uint32_t step = between / 2;
+    if (tries) of_group = (gap + high.pim - high.xpu) / between;
+    if (tries < MOST_LINES) step = (uint32_t)duplex_smaller(gap / (of_group | 1), between - 1);
+    const struct sides next = give(times, none, all, low.groups + step + (step == 0));
+    if (next.pim > next.xpu) {
+      high = next;
+    } else {
+      low = next;
+    }
+  }
+  return low.groups && longer(&low) <= longer(&high) ? low : high;
+}
+
+// Divides the same expert by its tokens instead, if that is shorter. `low`: both sides with all of it on the
+// xPU; `cut`: the front with its cut. An xPU whose reads take longer than its sums is not relieved by fewer
+// tokens, so it keeps as many as take it as long as its reads.
+static void divide_one(const struct schedule_times *times, struct schedule_cut_times cuts, uint32_t groups,
+                       struct sides low, struct front *cut) {
+  const uint32_t last = times->placement.parts[0];
+  const uint32_t relief = times->slope.xpu[0][0];
+  const uint32_t kept = relief ? times->rows[1].xpu[0][0] / relief : groups;
+  if (kept >= groups) return;
+  const struct sides none = {0, low.pim, low.xpu - cuts.xpu[0]};
+  const struct sides met =
+      meet_in_tokens(times, &none, groups, groups - kept, low, cuts.pim[last] / groups + relief);
+  if (longer(&met) >= duplex_larger(cut->pim, cut->xpu)) return;
+  cut->share.cut = last;
+  cut->groups = met.groups;
+  cut->pim = met.pim;
+  cut->xpu = met.xpu;
 }
 
 // Moves the front to where both sides take equally long, or as far as Logic-PIM relieves the xPU.
@@ -50,9 +115,19 @@ static void meet(const struct schedule_times *times, struct schedule_work *work,
     front->xpu -= taken * relief;
     if (!front->divided) continue;
     front->share = (struct schedule_share){whole, last, 0, 0};
+    const struct sides all_xpus = {0, front->pim, front->xpu};
     cut_one(cuts, last, front);
+    if (cuts.xpu[0] > times->rows[1].xpu[0][0])
+      divide_one(times, cuts, schedule_rank_groups(counted, rank), all_xpus, front);
     return;
   }
+}
+
+// The expert that is divided by its tokens: of its rank, behind those that Logic-PIM has whole.
+static uint32_t divided_expert(const uint8_t *ranks, uint32_t rank, uint32_t whole) {
+  uint32_t expert = 0;
+  while (ranks[expert] != rank || whole-- > 0) expert++;
+  return expert;
 }
 
 // The cuts of all experts, and once more for the copies.
@@ -60,6 +135,7 @@ static void write_cuts(const struct schedule_times *times, const struct schedule
                        struct front *front, struct schedule_decision *decision) {
   const uint8_t *rank = work->counted[0].rank;
   const uint32_t experts = times->shape.experts;
+  const uint32_t whole = front->share.full;  // which is counted down
   struct schedule_cuts cuts;
   schedule_clear_cuts(&cuts);
   cuts.whole = times->placement.parts[0];
@@ -72,6 +148,8 @@ static void write_cuts(const struct schedule_times *times, const struct schedule
   for (uint32_t e = 0; e < experts; e += 4)
     __builtin_memcpy(__builtin_assume_aligned(decision->cut[1] + e, 4),
                      __builtin_assume_aligned(decision->cut[0] + e, 4), 4);
+  decision->groups = front->groups;
+  if (front->groups) decision->divided = divided_expert(work->rank, rank[front->ranks], whole);
 }
 
 // Called, so that the firmware is no longer for it.

@@ -13,6 +13,7 @@
 #define SCHEDULE_VERSION 6u
 #define SCHEDULE_EXPERTS 256u  // of a layer, on one device
 #define SCHEDULE_HALVES 255u   // of a layer in halves: a byte counts them
+#define SCHEDULE_LANES 8u      // tokens of a group
 #define SCHEDULE_GROUPS 64u    // groups of 8 tokens with times of their own; beyond them times are linear
 #define SCHEDULE_PIECES 2u
 #define SCHEDULE_PARTS 10u
@@ -138,6 +139,9 @@ static inline bool schedule_is_decided(enum schedule_policy policy) {
 // weights over all bundles Logic-PIM owns them in phase 0, and the xPU in phase 1. REPLICATED: all is done in
 // phase 0, in which Logic-PIM owns {0, 1, 2}; cut[1] is cut[0], that of the copy.
 //
+// One expert may be divided by its tokens: Logic-PIM has the first `groups` groups of 8, with the last cuts,
+// and the xPU has all of the others.
+//
 // XPU_ALONE: all cuts are 0, in one phase, as with `xpu` or as REPLICATED. PIM_ALONE: all cuts of experts
 // with tokens are the last ones. All is done in phase 0, in which Logic-PIM owns {0, 1, 2} if REPLICATED, and
 // else all four bundles: one piece after another.
@@ -146,8 +150,15 @@ struct schedule_decision {
   uint32_t spaces;  // 1: `paper` chose one bundle an expert; else its experts are striped over all four
   uint32_t owned[2];
   uint32_t pim[2], xpu[2], total;
+  uint32_t divided, groups;  // by its tokens: that expert; 0 groups: none is
   _Alignas(4) uint8_t cut[SCHEDULE_PIECES][SCHEDULE_EXPERTS];
 };
+
+// Of the tokens of an expert those that its cuts are of: the first ones.
+static inline uint32_t schedule_cut_tokens(const struct schedule_decision *decision, uint32_t expert,
+                                           uint32_t tokens) {
+  return decision->groups && expert == decision->divided ? SCHEDULE_LANES * decision->groups : tokens;
+}
 
 // What `best` notes meanwhile: memory of the caller's, too large for a small stack. A bin: pieces with the
 // same times, of experts with the same number of groups; `pim`: what such a piece takes Logic-PIM as a whole,
@@ -229,6 +240,11 @@ void schedule_decide(enum schedule_policy policy, const struct schedule_times *t
 void schedule_divide(enum schedule_policy policy, const struct schedule_times *times, const uint16_t *counts,
                      struct schedule_work *work, struct schedule_decision *decision);
 
+// Of an expert that is divided by its tokens, with two copies: Logic-PIM's groups in a stage with this
+// charged table, where the decision goes by the sum of all stages' (docs/device.md). 0: none is divided.
+uint32_t schedule_stage_groups(const struct schedule_times *times, const uint16_t *counts,
+                               const struct schedule_decision *decision);
+
 // What a phase has to do, in clocks: shares of experts on both sides as the table has them; and for
 // Logic-PIM's jobs, of which there are so many, sums that are read while nothing else goes on, and the
 // commands of these sums among reads of weights. groups: of 8 tokens, whose x is written, in so many passes.
@@ -306,7 +322,9 @@ enum schedule_policy schedule_worthwhile(const struct schedule_worth *worth, uin
 uint32_t schedule_bound(const struct schedule_times *times, const uint16_t *counts);
 
 // Groups of 8 tokens, and the passes that serve two of them at once.
-static inline uint32_t schedule_groups(uint32_t tokens) { return (tokens + 7) / 8; }
+static inline uint32_t schedule_groups(uint32_t tokens) {
+  return (tokens + SCHEDULE_LANES - 1) / SCHEDULE_LANES;
+}
 static inline uint32_t schedule_passes(uint32_t groups) { return (groups + 1) / 2; }
 
 // One time of a row, for any number of groups. `field`: of struct schedule_row.

@@ -228,6 +228,23 @@ static double pim_share(const struct measured *m, unsigned expert) {
   return cut / all;
 }
 
+// Bytes and products of an expert, and what of them is Logic-PIM's. One that is divided by its tokens is read
+// by both sides.
+struct expert_work {
+  double bytes, pim_bytes, macs, pim_macs;
+};
+
+static struct expert_work work_of(const struct measured *m, unsigned expert, unsigned tokens) {
+  const double weights = (double)m->model->matrices * m->model->hidden * m->model->inner;
+  const unsigned cut_tokens = schedule_cut_tokens(m->decision, expert, tokens);
+  const double share = pim_share(m, expert);
+  if (tokens == 0) return (struct expert_work){0};
+  return (struct expert_work){.bytes = 2 * weights * (cut_tokens < tokens ? 1 + share : 1),
+                              .pim_bytes = 2 * weights * share,
+                              .macs = weights * tokens,
+                              .pim_macs = weights * cut_tokens * share};
+}
+
 struct group_cost {
   double seconds, sides, checked, xpu, pim;  // seconds with charges; of both phases; of the tables; busy
   double beside;                             // bytes of all stacks of a device
@@ -272,7 +289,8 @@ static struct group_cost run_group(struct measured *m, const unsigned *given, un
                                    struct experts_cost *cost) {
   unsigned counts[SCHEDULE_EXPERTS];
   struct group_cost g = {0};
-  const double weights = (double)m->model->matrices * m->model->hidden * m->model->inner;
+  const struct processor *pim = &m->machine->pim;
+  const struct processor *xpu = &m->machine->xpu;
   sort_counts(m, given, counts);
   decide(m, policy_for(m, counts, tokens), counts);
   const struct layer_phases layer = phases_of(m, counts, tokens);
@@ -281,14 +299,12 @@ static struct group_cost run_group(struct measured *m, const unsigned *given, un
   g.xpu = (double)(phase[0].xpu + phase[1].xpu) / m->machine->clock;
   g.checked = checked_clocks(phase) / m->machine->clock;
   for (unsigned e = 0; e < m->layout.of_group; e++) {
-    const double share = counts[e] ? pim_share(m, e) : 0;
-    const double macs = weights * counts[e];
-    const double bytes = counts[e] ? 2 * weights : 0;
-    cost->pim_dram_j += share * bytes * m->machine->pim.dram_j;
-    cost->dram_j += bytes * (share * m->machine->pim.dram_j + (1 - share) * m->machine->xpu.dram_j);
-    cost->work.macs += macs;
-    cost->work.bytes += bytes;
-    cost->comp_j += macs * (share * m->machine->pim.mac_j + (1 - share) * m->machine->xpu.mac_j);
+    const struct expert_work work = work_of(m, e, counts[e]);
+    cost->pim_dram_j += work.pim_bytes * pim->dram_j;
+    cost->dram_j += work.pim_bytes * pim->dram_j + (work.bytes - work.pim_bytes) * xpu->dram_j;
+    cost->work.macs += work.macs;
+    cost->work.bytes += work.bytes;
+    cost->comp_j += work.pim_macs * pim->mac_j + (work.macs - work.pim_macs) * xpu->mac_j;
   }
   g.beside = phases_bytes(&layer);
   g.sides = phases_charge(m->machine, &layer, g.charge);

@@ -61,6 +61,8 @@ __attribute__((noinline)) const struct layer_schedule *layer_decide(struct clien
   take_counts(client, shape->experts, own->counts);
   schedule_decide((enum schedule_policy)(policy - LAYER_XPU), &own->times, own->counts,
                   &client->protocol->tables->schedule_work, &own->decision);
+  if (own->decision.groups)  // of an expert that is divided by its tokens Logic-PIM has these
+    own->counts[own->decision.divided] = (uint16_t)(SCHEDULE_LANES * own->decision.groups);
   own->decision_generation = generation;
   return own;
 }

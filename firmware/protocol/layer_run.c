@@ -141,6 +141,7 @@ static enum completion_status serve_run(struct client *client, const void *paylo
       .results = results,
       .x_end = x + m->x_row_sets,
       .results_end = results + m->result_row_sets,
+      .share = decided ? decided->decision.groups : 0,
       .status = COMPLETION_DONE};
   if (decided) run.cut = decided->decision.cut[decided->decision.policy == SCHEDULE_BEST ? m->piece : 0];
   firmware_layer(&p->hal, &kept->job, &kept->work, next_expert, &run, report);

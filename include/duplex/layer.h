@@ -106,6 +106,10 @@ struct duplex_layer_work {
   const duplex_f16 *x;                          // [rows][hidden]
   const struct duplex_activation_table *table;  // NULL: SiLU
   enum duplex_format format;
+  // [experts]: of how many tokens of each Logic-PIM does the parts, the first ones; for the others it does
+  // nothing. NULL: of all. With a policy: 8 times the groups of the expert that is divided by its tokens, and
+  // all of the others.
+  const uint32_t *cut_counts;
 };
 
 // Starts it: duplex_stack_wait writes y[sum of counts][hidden] in the order of `tokens`, zeros where the cut

@@ -350,6 +350,74 @@ static void test_policies(void **state) {
   duplex_stack_close(stack);
 }
 
+// The times of a layer of which each expert lies twice. Each group takes the xPU longer than Logic-PIM.
+static void make_copied(struct schedule_times *times) {
+  static const struct schedule_shape shape = {.hidden = HIDDEN,
+                                              .inner = INNER,
+                                              .experts = EXPERTS,
+                                              .stacks = 1,
+                                              .channels = CHANNELS,
+                                              .gated = 1,
+                                              .replicated = 1};
+  static const struct schedule_placement placement = {
+      .layout = SCHEDULE_REPLICATED, .pieces = 1, .parts = {2}, .width = {{64, INNER - 64}}};
+  schedule_formula(&shape, &placement, times);
+  for (uint32_t groups = 1; groups <= SCHEDULE_GROUPS; groups++)
+    for (uint32_t cut = 0; cut <= 2; cut++) {
+      times->rows[groups].pim[0][cut] = 1000 * groups * cut;
+      times->rows[groups].xpu[0][cut] = 1500 * groups * (2 - cut);
+    }
+  times->slope = times->rows[1];
+  schedule_seal(times);
+  assert_true(schedule_valid(times));
+}
+
+// Of an expert that is divided by its tokens the firmware does as many groups as the host has decided, and no
+// other number of them is right.
+static void test_divided(void **state) {
+  static duplex_f32 y[EXPERTS * TOKENS * HIDDEN], expected[EXPERTS * TOKENS * HIDDEN];
+  static const uint16_t counts[EXPERTS] = {TOKENS, 3, 0, 0, 9};
+  static const uint32_t tokens[EXPERTS * TOKENS];
+  static struct schedule_times times;
+  static struct schedule_work decided;
+  static struct schedule_decision decision;
+  uint32_t all[EXPERTS], cut_counts[EXPERTS];
+  struct duplex_stack *stack = open_stack(setup_of(state));
+  struct duplex_layer *layer = load(stack, 0x7);
+  make_copied(&times);
+  schedule_decide(SCHEDULE_BEST, &times, counts, &decided, &decision);
+  // 3 and 9 tokens take Logic-PIM 6000, and 20 take the xPU 9000. A group moves 2000 and 3000, a part 3000
+  // and 4500.
+  assert_int_equal(decision.total, 8000);
+  assert_int_equal(decision.groups, 1);
+  assert_int_equal(decision.divided, 0);
+  for (uint32_t e = 0; e < EXPERTS; e++) {
+    all[e] = counts[e];
+    cut_counts[e] = schedule_cut_tokens(&decision, e, counts[e]);
+  }
+  struct duplex_layer_work work = {.bundles = 0x7,
+                                   .cuts = decision.cut[0],
+                                   .counts = all,
+                                   .cut_counts = cut_counts,
+                                   .tokens = tokens,
+                                   .x = x,
+                                   .format = DUPLEX_F32};
+  assert_int_equal(duplex_stack_set_times(stack, &times), 0);
+  for (unsigned i = 0; i < 4; i++) {
+    static const enum duplex_layer_policy policies[] = {DUPLEX_LAYER_CUTS, DUPLEX_LAYER_BEST,
+                                                        DUPLEX_LAYER_DECIDED, DUPLEX_LAYER_BEST};
+    struct duplex_job *job;
+    work.policy = policies[i];
+    if (i == 3) cut_counts[0] = 16;
+    assert_int_equal(duplex_layer_start(layer, &work, &job), 0);
+    const int error = duplex_stack_wait(job, UINT64_MAX, i ? y : expected);
+    assert_int_equal(error, i == 3 ? DUPLEX_ERROR_FIRMWARE : 0);
+    if (i && i < 3) assert_memory_equal(y, expected, (TOKENS + 3 + 9) * HIDDEN * sizeof *y);
+  }
+  for (unsigned i = 0; i < TOKENS; i++) assert_int_equal(expected[i * HIDDEN] != 0, i < 8);
+  duplex_stack_close(stack);
+}
+
 // What the right results are: on the native firmware, once.
 static int prepare_layer(void **state) {
   if (prepare(state)) return 1;
@@ -366,8 +434,8 @@ static int prepare_layer(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      ON_BOTH(test_wrong_words), ON_BOTH(test_times),   ON_BOTH(test_registered_again),
-      ON_BOTH(test_cancel),      ON_BOTH(test_clients), ON_BOTH(test_policies),
+      ON_BOTH(test_wrong_words), ON_BOTH(test_times),    ON_BOTH(test_registered_again), ON_BOTH(test_cancel),
+      ON_BOTH(test_clients),     ON_BOTH(test_policies), ON_BOTH(test_divided),
   };
   (void)rtl_riscv;
   return cmocka_run_group_tests(tests, prepare_layer, NULL);

@@ -33,7 +33,7 @@ struct layer_case {
   size_t up_stride, down_more;        // down_stride: inner + down_more
   struct piece_data data[DUPLEX_LAYER_PIECES][EXPERTS];
   uint8_t cuts[EXPERTS];
-  uint32_t counts[EXPERTS];
+  uint32_t counts[EXPERTS], cut_counts[EXPERTS];
   uint32_t tokens[EXPERTS * TOKENS];
   size_t all_tokens;
   duplex_f16 *x;
@@ -117,6 +117,7 @@ static void draw_job(struct layer_case *c, struct duplex_random *random, unsigne
   for (unsigned i = 0; i < c->options.experts; i++) {
     const unsigned parts = c->options.piece[piece].parts;
     c->counts[i] = below(random, 4) ? (uint32_t)below(random, TOKENS + 1) : 0;
+    c->cut_counts[i] = below(random, 4) ? c->counts[i] : (uint32_t)below(random, c->counts[i] + 1);
     c->cuts[i] = c->data[piece][i].there ? (uint8_t)below(random, parts + 1) : 0;
     for (uint32_t token = 0; token < c->counts[i]; token++)
       c->tokens[c->all_tokens++] = (uint32_t)below(random, ROWS_OF_X);
@@ -178,14 +179,14 @@ static size_t columns_of(const struct layer_case *c, unsigned piece) {
 }
 
 // Products: each row of gate and up with x, zeros behind the cut.
-static void assert_products(const struct layer_case *c, unsigned piece, unsigned expert, size_t place,
-                            const uint8_t *y) {
+static void assert_products(const struct layer_case *c, unsigned piece, unsigned expert, unsigned cut,
+                            size_t place, const uint8_t *y) {
   const struct piece_data *d = &c->data[piece][expert];
   const duplex_f16 *x = c->x + c->tokens[place] * c->options.hidden;
   const unsigned unit = c->options.gated ? 2 : 1;
   const size_t columns = columns_of(c, piece);
   size_t inner = 0;
-  for (unsigned part = 0; part < c->cuts[expert]; part++) inner += c->options.piece[piece].inner[part];
+  for (unsigned part = 0; part < cut; part++) inner += c->options.piece[piece].inner[part];
   for (size_t row = 0; row < columns; row++) {
     const bool of_gate = unit == 2 && row % 2 == 0;
     const duplex_f16 *weights = (of_gate ? d->gate : d->up) + row / unit * c->up_stride;
@@ -195,14 +196,15 @@ static void assert_products(const struct layer_case *c, unsigned piece, unsigned
     encode(DUPLEX_F32, sum, c->options.up_exponents && row / unit < inner ? scales[row / unit] : 0, expected);
     if (memcmp(y + (place * columns + row) * 4, expected, 4) != 0)
       fail_msg("products of piece %u, expert %u (cut %u of %u parts), token %zu, row %zu, %u channels", piece,
-               expert, c->cuts[expert], c->options.piece[piece].parts, place, row, c->channels);
+               expert, cut, c->options.piece[piece].parts, place, row, c->channels);
   }
 }
 
-static void assert_token(const struct layer_case *c, unsigned piece, unsigned expert, size_t place,
-                         const uint8_t *y) {
+// `cut`: of this token.
+static void assert_token(const struct layer_case *c, unsigned piece, unsigned expert, unsigned cut,
+                         size_t place, const uint8_t *y) {
   if (c->options.products) {
-    assert_products(c, piece, expert, place, y);
+    assert_products(c, piece, expert, cut, place, y);
     return;
   }
   const struct piece_data *d = &c->data[piece][expert];
@@ -210,7 +212,7 @@ static void assert_token(const struct layer_case *c, unsigned piece, unsigned ex
   const size_t stride = c->inner[piece] + c->down_more;
   size_t inner = 0;
   double h[DUPLEX_LAYER_PARTS * 130];
-  for (unsigned part = 0; part < c->cuts[expert]; part++) inner += c->options.piece[piece].inner[part];
+  for (unsigned part = 0; part < cut; part++) inner += c->options.piece[piece].inner[part];
   for (size_t row = 0; row < inner; row++) h[row] = inner_value(c, d, x, row);
   for (size_t row = 0; row < c->options.hidden; row++) {
     double sum = 0;
@@ -220,7 +222,7 @@ static void assert_token(const struct layer_case *c, unsigned piece, unsigned ex
         encode(c->format, sum, c->options.down_exponents ? d->down_exponents[row] : 0, expected);
     if (memcmp(y + (place * c->options.hidden + row) * size, expected, size) != 0)
       fail_msg("piece %u, expert %u (cut %u of %u parts), token %zu, row %zu of %zu, format %d, %u channels",
-               piece, expert, c->cuts[expert], c->options.piece[piece].parts, place, row, c->options.hidden,
+               piece, expert, cut, c->options.piece[piece].parts, place, row, c->options.hidden,
                (int)c->format, c->channels);
   }
 }
@@ -264,6 +266,7 @@ static struct duplex_layer_work work_of(const struct layer_case *c, unsigned pie
                                     .bundles = all_bundles ? 0 : c->options.piece[piece].bundles,
                                     .cuts = c->cuts,
                                     .counts = c->counts,
+                                    .cut_counts = c->cut_counts,
                                     .tokens = c->tokens,
                                     .x = c->x,
                                     .table = duplex_activation_builtin("relu"),
@@ -282,7 +285,8 @@ static void run_job(struct duplex_stack *stack, struct duplex_layer *layer, cons
   if (duplex_stack_wait(job, UINT64_MAX, y)) fail_msg("%s", duplex_stack_last_error(stack));
   size_t place = 0;
   for (unsigned i = 0; i < c->options.experts; i++)
-    for (uint32_t token = 0; token < c->counts[i]; token++) assert_token(c, piece, i, place++, y);
+    for (uint32_t token = 0; token < c->counts[i]; token++)
+      assert_token(c, piece, i, token < c->cut_counts[i] ? c->cuts[i] : 0, place++, y);
   free(y);
 }
 
@@ -540,15 +544,16 @@ static void test_limits(void **state) {
       DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_layer_load(layer, 0, 0, &source), 0);
   assert_int_equal(duplex_layer_load(layer, 0, 0, &source), DUPLEX_ERROR_ARGUMENT);
-  struct duplex_layer_work work[7];
+  struct duplex_layer_work work[8];
   const uint8_t cuts[4][2] = {{2, 0}, {3, 0}, {2, 1}, {0, 0}};
   const uint32_t counts[2][2] = {{3, 4}, {3, 4097}};
-  for (unsigned i = 0; i < 7; i++)
+  for (unsigned i = 0; i < 8; i++)
     work[i] = (struct duplex_layer_work){.cuts = cuts[0], .counts = counts[0], .x = values};
   work[0].cuts = cuts[1], work[1].cuts = cuts[2], work[2].counts = counts[1], work[3].bundles = 0x2;
   work[4].piece = 3, work[5].x = NULL, work[6].policy = (enum duplex_layer_policy)9;
+  work[7].cut_counts = (const uint32_t[]){3, 5};
   struct duplex_job *job;
-  for (unsigned i = 0; i < 7; i++) {
+  for (unsigned i = 0; i < 8; i++) {
     assert_int_equal(duplex_layer_start(layer, &work[i], &job), DUPLEX_ERROR_ARGUMENT);
     assert_null(job);
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A lower bound of the time of a layer whose experts are cut by their columns anywhere, that knows what a
 // share of an expert costs Logic-PIM at least, however small it is: x is broadcast to all channels, a word a
-// clock, once for each group of 8 tokens, and results are written.
+// clock, once for each group of 8 tokens, and results are written. Experts whose sums take the xPU longer
+// than its reads may be divided by their tokens instead, of which a share costs as much of the whole.
 #ifndef DUPLEX_TEST_SCHEDULE_ATTAINABLE_H
 #define DUPLEX_TEST_SCHEDULE_ATTAINABLE_H
 
@@ -50,18 +51,23 @@ static inline double attainable_pim(const struct schedule_times *times, uint32_t
 
 // The lower convex hull of the times of all numbers of columns: they rise with every row of a channel. With
 // `none` it begins with an expert that Logic-PIM has nothing of, which takes it no time: then what a share of
-// nothing costs is spread over the first run, which only makes the bound lower.
+// nothing costs is spread over the first run, which only makes the bound lower. So it is with an expert that
+// may be divided by its tokens.
 static inline void attainable_fill(const struct schedule_times *times, bool none,
                                    struct attainable_expert *expert) {
   const uint32_t groups = expert->groups;
+  const bool by_tokens =
+      groups > 1 && SCHEDULE_TIME(times, groups - 1, whole) < SCHEDULE_TIME(times, groups, whole);
+  const uint32_t even = by_tokens ? groups - groups % 2 : groups;  // two groups in a pass cost least
   static _Thread_local struct attainable_point hull[ATTAINABLE_RUNS + 2];
   const uint32_t slice = formula_slice(&times->shape);
   const uint32_t step = times->shape.channels;
   uint32_t count = 1;
-  hull[0] = (struct attainable_point){0, none ? 0 : attainable_pim(times, 1, groups)};
+  hull[0] = (struct attainable_point){0, none || by_tokens ? 0 : attainable_pim(times, 1, groups)};
   for (uint32_t columns = step; columns < slice + step; columns += step) {
     const uint32_t whole = columns < slice ? columns : slice;
-    const struct attainable_point point = {(double)whole / slice, attainable_pim(times, whole, groups)};
+    const struct attainable_point point = {(double)whole / slice,
+                                           attainable_pim(times, whole, even) * groups / even};
     count = attainable_hull(hull, count, point);
   }
   expert->fixed = hull[0].time;

@@ -53,6 +53,10 @@ static void make_copied(void) {
       times.rows[g].pim[0][cut] = 25 * g * cut / 2;
       times.rows[g].xpu[0][cut] = times.rows[g].whole * (2 - cut) / 2;
     }
+  for (uint32_t cut = 0; cut <= 2; cut++) {
+    times.slope.pim[0][cut] = 25 * cut / 2;
+    times.slope.xpu[0][cut] = 10 * (2 - cut) / 2;
+  }
   schedule_seal(&times);
   assert_true(schedule_valid(&times));
 }
@@ -151,6 +155,39 @@ static void test_copies_by_hand(void **state) {
   assert_int_equal(schedule_bundles(&times.placement, 3, 1), 8);
 }
 
+// An expert of 20 groups takes the xPU 200 and Logic-PIM 500, so that half of its columns are too much for
+// Logic-PIM. 5 groups take it 125, and the others the xPU 150.
+static void test_tokens_by_hand(void **state) {
+  static const uint16_t one[] = {157};
+  static const uint16_t some[] = {8, 157, 0, 8};
+  static const uint16_t few[] = {80};
+  (void)state;
+  make_round(1);
+  make_copied();
+  schedule_decide(SCHEDULE_BEST, &times, one, &work, &decision);
+  assert_int_equal(decision.pim[0], 125);
+  assert_int_equal(decision.xpu[1], 150);
+  assert_int_equal(decision.divided, 0);
+  assert_int_equal(decision.groups, 5);
+  assert_int_equal(decision.cut[0][0], 2);
+  assert_int_equal(decision.cut[1][0], 2);
+  assert_int_equal(schedule_cut_tokens(&decision, 0, 157), 40);
+  assert_int_equal(schedule_cut_tokens(&decision, 1, 157), 157);
+  // 10 groups take the xPU as long as fewer of them.
+  schedule_decide(SCHEDULE_BEST, &times, few, &work, &decision);
+  assert_int_equal(decision.groups, 0);
+  // Two of 1 group are Logic-PIM's, and 4 groups of the other one: 50 + 100 against 160.
+  make_round(4);
+  make_copied();
+  schedule_decide(SCHEDULE_BEST, &times, some, &work, &decision);
+  assert_int_equal(decision.total, 160);
+  assert_int_equal(decision.divided, 1);
+  assert_int_equal(decision.groups, 4);
+  assert_memory_equal(decision.cut[0], "\2\2\0\2", 4);
+  schedule_decide(SCHEDULE_XPU, &times, some, &work, &decision);
+  assert_int_equal(decision.groups, 0);
+}
+
 // A layout of copies is for a shape that has room for them.
 static void test_copies_need_room(void **state) {
   (void)state;
@@ -159,6 +196,21 @@ static void test_copies_need_room(void **state) {
   times.shape.replicated = 0;
   schedule_seal(&times);
   assert_false(schedule_valid(&times));
+}
+
+// The least total if one of the experts that are Logic-PIM's in this decision is divided by its tokens.
+static uint32_t least_by_tokens(const uint16_t *counts, struct schedule_decision *tried) {
+  uint32_t least = UINT32_MAX;
+  for (uint32_t e = 0; e < times.shape.experts; e++) {
+    if (tried->cut[0][e] < times.placement.parts[0]) continue;
+    tried->divided = e;
+    for (tried->groups = 1; tried->groups < schedule_groups(counts[e]); tried->groups++) {
+      recount(&times, counts, tried);
+      if (tried->total < least) least = tried->total;
+    }
+  }
+  tried->groups = 0;
+  return least;
 }
 
 // The least total of all decisions, by trying them.
@@ -178,6 +230,9 @@ static uint32_t least_total(const uint16_t *counts) {
     }
     recount(&times, counts, &tried);
     if (tried.total < least) least = tried.total;
+    if (p->layout != SCHEDULE_REPLICATED) continue;
+    const uint32_t by_tokens = least_by_tokens(counts, &tried);
+    if (by_tokens < least) least = by_tokens;
   }
   return least;
 }
@@ -351,6 +406,82 @@ static void test_all_alike(void **state) {
   }
 }
 
+// Experts are in the order of their groups, and those beyond the table's in their own.
+static uint32_t order_of(uint32_t tokens) {
+  return (uint32_t)duplex_smaller(schedule_groups(tokens), SCHEDULE_GROUPS + 1);
+}
+
+// The experts before a place, in that order, on Logic-PIM and those behind it on the xPU; the one
+// there with this cut, or with that many groups on Logic-PIM.
+static void try_at(const uint16_t *counts, uint32_t at, uint32_t cut, uint32_t groups,
+                   struct schedule_decision *tried) {
+  const uint32_t of_place = order_of(counts[at]);
+  for (uint32_t e = 0; e < times.shape.experts; e++) {
+    const uint32_t own = order_of(counts[e]);
+    const bool before = own < of_place || (own == of_place && e < at);
+    tried->cut[0][e] = before ? (uint8_t)times.placement.parts[0] : 0;
+  }
+  tried->cut[0][at] = (uint8_t)cut;
+  tried->divided = at;
+  tried->groups = groups;
+  recount(&times, counts, tried);
+}
+
+// The least total of all divisions, by columns or by tokens, of the expert with which Logic-PIM would take
+// longer than the xPU, and without which it takes less.
+static uint32_t least_in_order(const uint16_t *counts) {
+  static struct schedule_decision tried;
+  const uint32_t last = times.placement.parts[0];
+  uint32_t least = UINT32_MAX;
+  for (uint32_t at = 0; at < times.shape.experts; at++) {
+    try_at(counts, at, last, 0, &tried);
+    const bool too_much = tried.pim[0] > tried.xpu[1];
+    try_at(counts, at, 0, 0, &tried);
+    if (!too_much || tried.pim[0] > tried.xpu[1]) continue;
+    for (uint32_t way = 0; way <= last + schedule_groups(counts[at]); way++) {
+      try_at(counts, at, (uint32_t)duplex_smaller(way, last), way > last ? way - last : 0, &tried);
+      if (tried.total < least) least = tried.total;
+    }
+  }
+  return least;
+}
+
+// Clocks that a group of a hot expert takes the xPU.
+static uint32_t relief(void) {
+  const struct schedule_row *last = &times.rows[SCHEDULE_GROUPS];
+  return (last->xpu[0][0] - (last - 1)->xpu[0][0]) * times.clocks_per_unit;
+}
+
+// Layers of few experts, some of them hot: of all divisions of one of them in their order the decision is the
+// best. Some of them divide one by its tokens. What moves costs less than what it takes off the xPU.
+static void test_divisions(void **state) {
+  unsigned by_tokens = 0;
+  unsigned by_columns = 0;
+  (void)state;
+  for (unsigned i = 0; i < 400; i++) {
+    struct duplex_random random;
+    uint16_t counts[SCHEDULE_EXPERTS];
+    duplex_random_seed(&random, environment_seed(), 3000 + i);
+    const uint32_t experts = 1 + (uint32_t)duplex_random_below(&random, 4);
+    make_model(i % MODELS, experts, 1);
+    if (times.placement.layout != SCHEDULE_REPLICATED) continue;
+    if (i / MODELS % 3 == 0) charge(1 + (uint32_t)duplex_random_below(&random, relief() / 10));
+    for (uint32_t e = 0; e < experts; e++) counts[e] = (uint16_t)draw_scale(&random, 4096);
+    assert_recounted(counts);
+    const uint32_t least = least_in_order(counts);
+    if (decision.total != least)
+      fail_msg("case %u, %s, %u experts: %u, expected %u", i, model_names[i % MODELS], experts,
+               decision.total, least);
+    by_tokens += decision.groups > 0;
+    decision.groups = schedule_stage_groups(&times, counts, &decision);  // of all as one stage
+    recount(&times, counts, &decision);
+    assert_int_equal(decision.total, least);
+    by_columns += decision.groups == 0;
+  }
+  print_message("%u layers divide an expert by its tokens, %u do not\n", by_tokens, by_columns);
+  assert_true(by_tokens > 20 && by_columns > 20);
+}
+
 static void test_bad_shapes(void **state) {
   static const struct schedule_shape bad[] = {
       {0, 1, 1, 1, 1, 0, 0, 0},   {1, 0, 1, 1, 1, 0, 0, 0},     {1, 1, 0, 1, 1, 0, 0, 0},
@@ -465,6 +596,8 @@ int main(void) {
       cmocka_unit_test(test_all_alike),
       cmocka_unit_test(test_copies_by_hand),
       cmocka_unit_test(test_copies_need_room),
+      cmocka_unit_test(test_tokens_by_hand),
+      cmocka_unit_test(test_divisions),
       cmocka_unit_test(test_damage),
       cmocka_unit_test(test_files),
   };

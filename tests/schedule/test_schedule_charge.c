@@ -218,11 +218,14 @@ static uint64_t total_of(const struct schedule_decision *decision, const uint16_
   uint64_t sums[2] = {0};
   for (uint32_t e = 0; e < measured.shape.experts; e++)
     for (uint32_t q = 0; q < measured.placement.pieces && counts[e]; q++) {
-      const uint32_t groups = schedule_groups(counts[e]);
+      const bool divided = decision->groups && decision->divided == e;
+      const uint32_t all = schedule_groups(counts[e]);
+      const uint32_t groups = divided ? decision->groups : all;
       const uint32_t cut = decision->cut[q][e];
       const uint32_t pair = schedule_bundles(&measured.placement, e, q) == 12;
       pim[pair] += SCHEDULE_TIME(&measured, groups, pim[q][cut]);
-      xpu[pair] += SCHEDULE_TIME(&measured, groups, xpu[q][cut]);
+      xpu[pair] +=
+          SCHEDULE_TIME(&measured, groups, xpu[q][cut]) + SCHEDULE_TIME(&measured, all - groups, xpu[q][0]);
       tokens[pair] += cut ? groups * costs->tokens : 0;
       sums[pair] += cut ? groups * costs->sums[SCHEDULE_EXACT][8] : 0;
     }
@@ -334,7 +337,8 @@ struct charges {
 struct way {
   unsigned stages;
   enum schedule_format format;
-  struct schedule_times stage[2], charged;  // a decision goes by the sum of the charged tables
+  struct schedule_times stage[2], charged_stage[2],
+      charged;  // a decision goes by the sum of those of all stages
 };
 
 static void add_rows(const struct schedule_times *from, struct schedule_times *to) {
@@ -354,7 +358,7 @@ static void add_starts(struct schedule_times *times) {
 }
 
 static void make_exact(struct way *way) {
-  *way = (struct way){1, SCHEDULE_EXACT, {measured}, charged};
+  *way = (struct way){1, SCHEDULE_EXACT, {measured}, {charged}, charged};
   add_starts(&way->stage[0]);
 }
 
@@ -362,16 +366,16 @@ static void make_exact(struct way *way) {
 static void make_gathered(struct way *way) {
   const struct schedule_shape *shape = &measured.shape;
   const uint32_t slice = (shape->inner + shape->stacks - 1) / shape->stacks;
-  static struct schedule_times of_stage;
   *way = (struct way){.stages = 2, .format = SCHEDULE_ROUNDED};
   schedule_formula_stage(shape, &measured.placement, SCHEDULE_GATE_AND_UP, &way->stage[0]);
   schedule_formula_stage(shape, &measured.placement, SCHEDULE_DOWN, &way->stage[1]);
   set_costs(shape->hidden, slice * (1 + shape->gated), &way->stage[0]);
   set_costs(shape->inner, (shape->hidden + shape->stacks - 1) / shape->stacks, &way->stage[1]);
   assert_true(schedule_valid(&way->stage[0]) && schedule_valid(&way->stage[1]));
-  assert_true(schedule_charge(&way->stage[0], SCHEDULE_ROUNDED, &way->charged));
-  assert_true(schedule_charge(&way->stage[1], SCHEDULE_ROUNDED, &of_stage));
-  add_rows(&of_stage, &way->charged);
+  for (unsigned stage = 0; stage < 2; stage++)
+    assert_true(schedule_charge(&way->stage[stage], SCHEDULE_ROUNDED, &way->charged_stage[stage]));
+  way->charged = way->charged_stage[0];
+  add_rows(&way->charged_stage[1], &way->charged);
   schedule_seal(&way->charged);
   assert_true(schedule_valid(&way->charged));
   for (unsigned stage = 0; stage < 2; stage++) add_starts(&way->stage[stage]);
@@ -386,6 +390,7 @@ static unsigned take_layer(const struct way *way, const uint16_t *counts, double
   for (unsigned stage = 0; stage < way->stages; stage++) {
     struct schedule_phase phases[2];
     struct schedule_prediction p;
+    decision.groups = schedule_stage_groups(&way->charged_stage[stage], counts, &decision);
     schedule_phases(&way->stage[stage], way->format, counts, &decision, phases);
     schedule_predict(schedule_costs_of(&way->stage[stage], &decision), way->format, phases, &p);
     part[SIDES] += (double)p.experts;

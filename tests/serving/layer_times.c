@@ -2,6 +2,7 @@
 // The time of a layer in mode full against what a device of the C model shows for the same tokens: within 2%,
 // with firmware that takes no time, and on the RV32 controller.
 #include <dirent.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,7 +38,8 @@ struct layer {
 };
 
 // Mixtral's slice of a device, with prompts too; small experts as Qwen3's, GLaM's and DeepSeek's, with whole
-// groups and with rests. Some of these are best done by the xPU alone.
+// groups and with rests. Some of these are best done by the xPU alone. An expert that is hot, of which two
+// copies are divided by its tokens.
 static const struct layer layers[] = {
     {"Mixtral",
      8,
@@ -52,7 +54,8 @@ static const struct layer layers[] = {
      true,
      {{1, 16}, {40, 16}, {64, 16}, {100, 16}, {17, 16}, {32, 4}, {24, 16}, {33, 16}, {6, 16}, {12, 4}}},
     {"GLaM", 8, 4096, 2048, false, {{1, 8}, {16, 8}, {64, 8}, {17, 8}, {24, 8}, {33, 8}, {6, 8}, {32, 2}}},
-    {"DeepSeek", 4, 7168, 2048, true, {{1, 4}, {17, 4}, {24, 4}, {33, 4}, {6, 4}, {12, 2}, {100, 4}}}};
+    {"DeepSeek", 4, 7168, 2048, true, {{1, 4}, {17, 4}, {24, 4}, {33, 4}, {6, 4}, {12, 2}, {100, 4}}},
+    {"hot", 1, 1024, 25600, true, {{200, 1}, {330, 1}, {500, 1}}}};
 static const struct layer small = {"small", 8, 2048, 512, true, {{1, 8}, {8, 2}, {16, 8}, {64, 8}}};
 
 struct bench {
@@ -64,7 +67,7 @@ struct bench {
   struct machine machine;
   struct measured *measured;
   const char *folder;
-  unsigned missed, alone;
+  unsigned missed, alone, by_tokens;
 };
 
 static duplex_f16 *zeros(size_t count) {
@@ -117,8 +120,8 @@ static void open_model(struct bench *b, unsigned copies) {
   assert_non_null(file);
   fprintf(file,
           "{\"layers\": 1, \"hidden\": %u, \"inner\": %u, \"heads\": 8, \"kv_heads\": 8, \"head_size\": 128,"
-          "\"vocabulary\": 100, \"experts\": %u, \"top_k\": 2, \"matrices\": %u, \"devices\": 1}",
-          l->hidden, l->inner, l->experts, 2 + l->gated);
+          "\"vocabulary\": 100, \"experts\": %u, \"top_k\": %u, \"matrices\": %u, \"devices\": 1}",
+          l->hidden, l->inner, l->experts, l->experts > 1 ? 2u : 1u, 2u + l->gated);
   fclose(file);
   options.model = path;
   int error = serving_model_read(&b->model, path, text, sizeof text);
@@ -144,10 +147,28 @@ static void draw(const struct layer *l, const struct size *size, struct duplex_r
     }
 }
 
-static double told(struct bench *b, const unsigned *counts, unsigned tokens) {
+// Weights that both sides read and multiply are those of the device, as far as all its slices are as wide.
+static void check_energy(const struct bench *b, const struct experts_cost *cost,
+                         const struct duplex_moe_stats *stats) {
+  const double bytes = (double)(stats->logic_pim_bytes + stats->xpu_bytes);
+  const double macs = (double)(stats->logic_pim_macs + stats->xpu_macs);
+  assert_true(fabs(cost->work.bytes - bytes) < 1e-9 * bytes);
+  assert_true(fabs(cost->work.macs - macs) < 1e-9 * macs);
+  const double pim_bytes = cost->pim_dram_j / b->machine.pim.dram_j;
+  assert_true(fabs(pim_bytes - (double)stats->logic_pim_bytes) < 0.01 * bytes);
+  const double xpu_mac_j = b->machine.xpu.mac_j;
+  const double pim_mac_j = b->machine.pim.mac_j;
+  const double of_pim = (double)stats->logic_pim_macs;
+  const double mac_j = of_pim * pim_mac_j + (macs - of_pim) * xpu_mac_j;
+  assert_true(fabs(cost->comp_j - mac_j) < 0.01 * mac_j);
+}
+
+static double told(struct bench *b, const unsigned *counts, unsigned tokens,
+                   const struct duplex_moe_stats *stats) {
   double charge[SERVING_CHARGES] = {0};
   const struct node_load load = {.decoding = tokens};
   const struct experts_cost cost = measured_run(b->measured, counts, tokens, charge);
+  check_energy(b, &cost, stats);
   double sum = cost.seconds;
   for (unsigned i = 0; i < SERVING_CHARGES; i++) sum += charge[i];
   double node[SERVING_CHARGES] = {0};
@@ -170,7 +191,7 @@ static void check_size(struct bench *b, const struct size *size, struct duplex_r
   draw(l, size, random, x, counts);
   assert_int_equal(duplex_device_moe(b->device, b->moe, &routing, x, size->tokens, y), 0);
   duplex_device_last_stats(b->device, &stats);
-  const double clocks = told(b, counts, size->tokens);
+  const double clocks = told(b, counts, size->tokens, &stats);
   const double ratio = clocks / (double)stats.cycles;
   printf("%-8s %s, %u of each expert, %3u tokens of %2u: told %.0f, shown %llu, %+.2f%%%s\n", l->name,
          b->controller ? "riscv" : "native", b->machine.copies, size->tokens, size->top_k, clocks,
@@ -178,6 +199,7 @@ static void check_size(struct bench *b, const struct size *size, struct duplex_r
   fflush(stdout);
   b->missed += !(ratio <= 1.02 && ratio >= 0.98);
   b->alone += stats.logic_pim_macs == 0;
+  b->by_tokens += stats.logic_pim_macs > 0 && stats.logic_pim_bytes == stats.xpu_bytes;
   free(x);
   free(y);
 }
@@ -206,6 +228,7 @@ static void check_firmware(const struct layer *layer, unsigned copies, bool cont
   measured_close(b.measured);
   assert_int_equal(b.missed, 0);
   if (copies == 1) assert_true(b.alone > 0);
+  assert_true((b.by_tokens > 0) == (copies == 2 && strcmp(layer->name, "hot") == 0));
 }
 
 // Native firmware first, whose table the other one needs, too.

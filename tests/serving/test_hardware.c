@@ -231,12 +231,12 @@ static void test_no_use_of_copies(void **state) {
   struct serving_result r;
   write_text(
       f->model,
-      "{\"layers\": 2, \"hidden\": 128, \"inner\": 108, \"heads\": 8, \"kv_heads\": 8, \"head_size\": 64,"
-      "\"vocabulary\": 1000, \"experts\": 4, \"top_k\": 2, \"matrices\": 2, \"devices\": 1}");
+      "{\"layers\": 2, \"hidden\": 128, \"inner\": 19, \"heads\": 8, \"kv_heads\": 8, \"head_size\": 64,"
+      "\"vocabulary\": 1000, \"experts\": 16, \"top_k\": 2, \"matrices\": 2, \"devices\": 1}");
   options.copies = 2;
   if (serving_run(&options, &r, f->error, sizeof f->error)) fail_msg("%s", f->error);
   assert_int_equal(r.copies, 1);
-  assert_true(r.expert_bytes == 2 * 4 * 2.0 * 128 * 108 * 2);
+  assert_true(r.expert_bytes == 2 * 16 * 2.0 * 128 * 19 * 2);
 }
 
 int main(void) {
