@@ -190,14 +190,27 @@ static uint32_t slope_of(uint32_t low, uint32_t high) {
   return high ? (uint32_t)duplex_larger_u64(1, (high - low + 1) / 2) : 0;
 }
 
+// Along the cuts Logic-PIM's time does not fall and the xPU's does not rise: differences of times that were
+// rounded apart may.
+static void put_in_order(const struct schedule_placement *placement, struct schedule_row *slope) {
+  for (uint32_t q = 0; q < placement->pieces; q++)
+    for (uint32_t cut = 1, left = placement->parts[q]; left > 0; cut++, left--) {
+      uint32_t *pim = &slope->pim[q][cut];
+      uint32_t *xpu = &slope->xpu[q][left - 1];
+      *pim = (uint32_t)duplex_larger_u64(*pim, pim[-1]);
+      *xpu = (uint32_t)duplex_larger_u64(*xpu, xpu[1]);
+    }
+}
+
 // What a group adds beyond the last row. `low` and `high`: two groups apart. The xPU's times of both pieces
-// add up here too: those of piece 1 are what it adds to all of piece 0. Rounded differences stay in order.
-static void fill_slope(const struct schedule_row *low, const struct schedule_row *high,
-                       struct schedule_row *slope) {
+// add up here too: those of piece 1 are what it adds to all of piece 0.
+static void fill_slope(const struct schedule_placement *placement, const struct schedule_row *low,
+                       const struct schedule_row *high, struct schedule_row *slope) {
   const uint32_t *a = &low->pim[0][0];
   const uint32_t *b = &high->pim[0][0];
   uint32_t *to = &slope->pim[0][0];
   for (uint32_t i = 0; i < sizeof *slope / sizeof *to; i++) to[i] = slope_of(a[i], b[i]);
+  put_in_order(placement, slope);
   for (uint32_t cut = SCHEDULE_CUTS; cut-- > 0;) {
     const uint32_t both = slope_of(low->xpu[0][0] + low->xpu[1][cut], high->xpu[0][0] + high->xpu[1][cut]);
     const uint32_t added = (uint32_t)duplex_larger_u64(both, slope->xpu[0][0]) - slope->xpu[0][0];
@@ -222,7 +235,7 @@ void schedule_formula_stage(const struct schedule_shape *shape, const struct sch
   times->clocks_per_unit = unit_of(shape);
   for (uint32_t groups = 1; groups <= SCHEDULE_GROUPS; groups++)
     fill_row(times, stage, groups, &times->rows[groups]);
-  fill_slope(&times->rows[SCHEDULE_GROUPS - 2], &times->rows[SCHEDULE_GROUPS], &times->slope);
+  fill_slope(placement, &times->rows[SCHEDULE_GROUPS - 2], &times->rows[SCHEDULE_GROUPS], &times->slope);
   schedule_seal(times);
 }
 

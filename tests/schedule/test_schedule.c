@@ -359,7 +359,7 @@ static void charge(uint32_t tokens) {
 // cuts.
 static void test_times_are_those_of_the_cuts(void **state) {
   (void)state;
-  for (unsigned i = 0; i < 400; i++) {
+  for (unsigned i = 0; i < 2000; i++) {
     struct duplex_random random;
     struct schedule_placement placement;
     uint16_t counts[SCHEDULE_EXPERTS];
@@ -458,7 +458,7 @@ static void test_divisions(void **state) {
   unsigned by_tokens = 0;
   unsigned by_columns = 0;
   (void)state;
-  for (unsigned i = 0; i < 400; i++) {
+  for (unsigned i = 0; i < 2000; i++) {
     struct duplex_random random;
     uint16_t counts[SCHEDULE_EXPERTS];
     duplex_random_seed(&random, environment_seed(), 3000 + i);
@@ -492,6 +492,22 @@ static void test_bad_shapes(void **state) {
   struct schedule_placement placement;
   (void)state;
   for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(schedule_place(&bad[i], &placement));
+}
+
+// Tables of small shapes too, whose times are a few clocks, are in order, as measured ones are. Of this one
+// the xPU's differences between rows were not.
+static void test_small_formula(void **state) {
+  static const struct schedule_shape shape = {
+      .hidden = 6, .inner = 676, .experts = 3, .stacks = 2, .channels = 5, .gated = 1, .replicated = 1};
+  static struct schedule_times times;
+  struct schedule_placement placement;
+  (void)state;
+  assert_true(schedule_place(&shape, &placement));
+  for (enum schedule_stage stage = SCHEDULE_EXPERT; stage <= SCHEDULE_DOWN; stage++) {
+    schedule_formula_stage(&shape, &placement, stage, &times);
+    assert_true(schedule_valid(&times));
+    assert_true(schedule_charge(&times, SCHEDULE_EXACT, &times));
+  }
 }
 
 // Any word of a table that changes is found, and so are times out of order with the right hash.
@@ -585,21 +601,14 @@ static void test_files(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_paper_by_hand),
-      cmocka_unit_test(test_one_side),
-      cmocka_unit_test(test_best_by_hand),
-      cmocka_unit_test(test_all_decisions),
-      cmocka_unit_test(test_parts_cover),
-      cmocka_unit_test(test_times_are_those_of_the_cuts),
-      cmocka_unit_test(test_small_slope),
-      cmocka_unit_test(test_bad_shapes),
-      cmocka_unit_test(test_all_alike),
-      cmocka_unit_test(test_copies_by_hand),
-      cmocka_unit_test(test_copies_need_room),
-      cmocka_unit_test(test_tokens_by_hand),
-      cmocka_unit_test(test_divisions),
-      cmocka_unit_test(test_damage),
-      cmocka_unit_test(test_files),
+      cmocka_unit_test(test_paper_by_hand),    cmocka_unit_test(test_one_side),
+      cmocka_unit_test(test_best_by_hand),     cmocka_unit_test(test_all_decisions),
+      cmocka_unit_test(test_parts_cover),      cmocka_unit_test(test_times_are_those_of_the_cuts),
+      cmocka_unit_test(test_small_slope),      cmocka_unit_test(test_bad_shapes),
+      cmocka_unit_test(test_all_alike),        cmocka_unit_test(test_copies_by_hand),
+      cmocka_unit_test(test_copies_need_room), cmocka_unit_test(test_tokens_by_hand),
+      cmocka_unit_test(test_divisions),        cmocka_unit_test(test_small_formula),
+      cmocka_unit_test(test_damage),           cmocka_unit_test(test_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
