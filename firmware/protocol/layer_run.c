@@ -20,7 +20,7 @@ struct run {
   uint32_t stripe;                          // of the weights, as SRC_STRIPE
   uint32_t x, results, x_end, results_end;  // with their stripes
   uint32_t share;
-  enum completion_status status;
+  enum completion_status status;  // DONE, which is 0, until something is wrong
   uint32_t detail;
 };
 
@@ -141,8 +141,7 @@ static enum completion_status serve_run(struct client *client, const void *paylo
       .results = results,
       .x_end = x + m->x_row_sets,
       .results_end = results + m->result_row_sets,
-      .share = decided ? decided->decision.groups : 0,
-      .status = COMPLETION_DONE};
+      .share = decided ? decided->decision.groups : 0};
   if (decided) run.cut = decided->decision.cut[decided->decision.policy == SCHEDULE_BEST ? m->piece : 0];
   firmware_layer(&p->hal, &kept->job, &kept->work, next_expert, &run, report);
   client_note_table(client, m->table_serial, report->result == FIRMWARE_DONE);
