@@ -174,7 +174,8 @@ static int run_model(const struct option *options, const struct serving_options 
                              : serving_run(serving, result, error, sizeof error);
   progress_end();
   if (!code) return EXIT_GOOD;
-  if (code == DUPLEX_ERROR_NOT_AVAILABLE) return fail(EXIT_BAD_INPUT, "%s, or give --firmware native", error);
+  if (code == DUPLEX_ERROR_NOT_AVAILABLE && strncmp(error, "measuring", 9) == 0)  // the firmware is not there
+    return fail(EXIT_BAD_INPUT, "%s, or give --firmware native", error);
   name_file_option(options, error, sizeof error);
   return fail(code == DUPLEX_ERROR_NO_MEMORY ? EXIT_ERROR : EXIT_BAD_INPUT, "%s", error);
 }

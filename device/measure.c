@@ -13,7 +13,7 @@
 #include "duplex/hbm.h"
 #include "schedule/formula.h"
 
-enum { PASSES = PROBE_PASSES, UNIT_MOST = 1 << 20 };
+enum { PASSES = PROBE_PASSES, UNIT_MOST = 1 << 20, MOST_GROUPS = 512 };  // groups: of 4,096 tokens
 
 // What is measured, on what.
 struct measuring {
@@ -74,6 +74,17 @@ static uint32_t slope_of(uint32_t low, uint32_t high) {
   return (high - low + 1) / 2;
 }
 
+// The same of the xPU's share of so many inner columns, whose reads may take longer than its sums in the last
+// row and shorter far beyond it: then straight to the most groups that a layer has.
+static int xpu_slope(const struct measuring *m, const struct schedule_times *times, uint64_t reads,
+                     uint32_t rows, uint32_t low, uint32_t high, uint32_t *slope) {
+  uint32_t most;
+  const int error = xpu_time(m, times, reads, rows, MOST_GROUPS, &most);
+  const uint32_t far = (uint32_t)duplex_larger(most, high) - high;
+  *slope = (uint32_t)duplex_larger(slope_of(low, high), far / (MOST_GROUPS - SCHEDULE_GROUPS));
+  return error;
+}
+
 // The xPU's time behind a cut, in a row or as slope: it does not rise with the cuts, whatever is told.
 static void set_xpu(uint32_t *of_cuts, unsigned cut, unsigned parts, uint32_t time) {
   of_cuts[cut] = (uint32_t)duplex_larger(time, cut < parts ? of_cuts[cut + 1] : 0);
@@ -94,7 +105,11 @@ static int fill_cut(const struct measuring *m, struct schedule_times *times, uns
     set_xpu(row->xpu[q], cut, parts, time);
   }
   times->slope.pim[q][cut] = (pim_time(times, piece, measured, PASSES) + PASSES - 1) / PASSES;
-  set_xpu(times->slope.xpu[q], cut, parts, slope_of(last[-2].xpu[q][cut], last->xpu[q][cut]));
+  uint32_t slope = 0;
+  if (!error)
+    error =
+        xpu_slope(m, times, piece->reads[measured], columns, last[-2].xpu[q][cut], last->xpu[q][cut], &slope);
+  set_xpu(times->slope.xpu[q], cut, parts, slope);
   return error;
 }
 
@@ -165,8 +180,9 @@ static int measure_striped(const struct measuring *m, unsigned bundles, unsigned
     if (all) error = xpu_time(m, times, measured.reads[0], rows, groups, &times->rows[groups].whole);
   }
   times->slope.striped[bundles - 1] = (pim_time(times, &measured, 1, PASSES) + PASSES - 1) / PASSES;
-  times->slope.whole = slope_of(times->rows[SCHEDULE_GROUPS - 2].whole, times->rows[SCHEDULE_GROUPS].whole);
-  return error;
+  if (error) return error;
+  return xpu_slope(m, times, measured.reads[0], rows, times->rows[SCHEDULE_GROUPS - 2].whole,
+                   times->rows[SCHEDULE_GROUPS].whole, &times->slope.whole);
 }
 
 int device_formula(const struct schedule_shape *shape, const struct schedule_placement *placement,

@@ -7,6 +7,7 @@
 #include "device/charges.h"
 #include "device/decide.h"
 #include "device/gathered.h"
+#include "device/kv.h"
 #include "device/model.h"
 #include "device/phase.h"
 #include "driver/stack.h"
@@ -195,11 +196,10 @@ static int check(struct duplex_device *device, const struct duplex_moe *moe,
                  const duplex_f16 *y) {
   if (!moe_is_of(device, moe))
     return device_fail(device, DUPLEX_ERROR_ARGUMENT, "the layer is not one of this device");
-  if (!routing || !x || !y)
-    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%s is NULL: expected a pointer",
-                       !routing ? "routing"
-                       : !x     ? "x"
-                                : "y");
+  if (!routing) return device_fail(device, DUPLEX_ERROR_ARGUMENT, "routing is NULL: expected a pointer");
+  int error = need_device_f16(device, "x", x);
+  if (!error) error = need_device_f16(device, "y", y);
+  if (error) return error;
   if (routing->top_k < 1 || routing->top_k > moe->shape.experts)
     return device_fail(device, DUPLEX_ERROR_ARGUMENT, "top-k %u: expected 1 to %zu, the number of experts",
                        routing->top_k, moe->shape.experts);

@@ -43,8 +43,8 @@ static uint64_t note_phase(struct moe_run *run, unsigned number, const struct ph
   note_stacks(run, number, times, begin, from);
   stats->logic_pim[number] = most.logic_pim;
   stats->xpu_reads[number] = most.xpu;
-  const uint64_t estimate = stats->xpu_estimate[number];
-  const uint64_t xpu = duplex_larger(most.xpu, estimate ? estimate + most.decision : 0);
+  if (stats->xpu_estimate[number]) stats->xpu_estimate[number] += most.decision;
+  const uint64_t xpu = duplex_larger(most.xpu, stats->xpu_estimate[number]);
   const uint64_t sides = duplex_larger(most.logic_pim, xpu);
   events_add(&run->device->events, names[number], 0, from, from + xpu, -1);
   stats->hand_over += most.hand_over;

@@ -203,9 +203,9 @@ int duplex_layer_reserve(struct duplex_layer *layer, unsigned expert, unsigned p
     return stack_fail(
         stack, DUPLEX_ERROR_OUT_OF_SPACE,
         "no room for expert %u in bundles 0x%x of the stack's DRAM: it needs runs of %u and %u row "
-        "sets, the longest one that is free has %u",
+        "sets, %u in all, and the longest one that is free has %u",
         expert, shape->stripe, shape->up_row_sets, shape->down.row_sets,
-        space_longest(stack->space, shape->stripe));
+        shape->up_row_sets + shape->down.row_sets, space_longest(stack->space, shape->stripe));
   }
   place->there = true;
   layer->registered = 0;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "duplex/error.h"
@@ -83,6 +84,27 @@ static bool write_file(const char *path, const struct line *lines, size_t count)
   return good;
 }
 
+// A device or a pipe is written as it is.
+static bool write_special(const char *path, const struct line *lines, size_t count) {
+  FILE *file = fopen(path, "we");
+  if (!file) return false;
+  write_lines(file, lines, count);
+  const bool good = !ferror(file);
+  return fclose(file) == 0 && good;
+}
+
+// A link stays: it is the file behind it that is replaced.
+static bool write_path(const char *path, const struct line *lines, size_t count) {
+  struct stat info;
+  if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) return write_special(path, lines, count);
+  char *real = realpath(path, NULL);
+  const bool good = write_file(real ? real : path, lines, count);
+  const int cause = errno;
+  free(real);
+  errno = cause;
+  return good;
+}
+
 static bool write_descriptor(const char *path, const struct line *lines, size_t count) {
   FILE *file = duplex_text_open(path);
   if (!file) return false;
@@ -96,7 +118,7 @@ int schedule_save(const char *path, const struct schedule_times *times, uint32_t
   struct line lines[LINES];
   char names[SCHEDULE_GROUPS + 1][16];
   const size_t count = lines_of(&copy, &origin, lines, names);
-  const bool good = duplex_text_descriptor(path) < 0 ? write_file(path, lines, count)
+  const bool good = duplex_text_descriptor(path) < 0 ? write_path(path, lines, count)
                                                      : write_descriptor(path, lines, count);
   return good ? DUPLEX_OK : complain(DUPLEX_ERROR_IO, text, size, "%s: %s", path, strerror(errno));
 }

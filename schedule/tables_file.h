@@ -11,7 +11,8 @@
 //
 // 0, DUPLEX_ERROR_IO, or for loading DUPLEX_ERROR_FORMAT: the text then says what is wrong, in which line,
 // and what was expected. A file is written under a temporary name and renamed, so that it appears whole or
-// not; a name as /dev/fd/N means that descriptor (duplex/text_file.h).
+// not, that behind a link in its place; devices and pipes are written as they are, and a name as /dev/fd/N
+// means that descriptor (duplex/text_file.h).
 int schedule_save(const char *path, const struct schedule_times *times, uint32_t origin, char *text,
                   size_t size);
 int schedule_load(const char *path, struct schedule_times *times, uint32_t *origin, char *text, size_t size);

@@ -13,6 +13,7 @@
 #include "schedule/tables_file.h"
 #include "serving/builtin_configs.h"
 #include "serving/config_file.h"
+#include "serving/regular_file.h"
 
 #define STACKS 5u
 #define CHANNELS 32u
@@ -52,10 +53,19 @@ static const char *builtin_table(const char *name) {
   return NULL;
 }
 
-// What the clocks come from, as one number: FNV-1a over those of the probe.
-static int origin_of(const struct duplex_stack_options *options, uint32_t *origin, char *error, size_t size) {
+// A stack of the C model as the options have it.
+static struct duplex_stack_options stack_of(const struct serving_options *options, bool controller) {
+  static const struct duplex_riscv_options riscv = {0};
+  return (struct duplex_stack_options){.backend = {.channels = CHANNELS, .dram_preset = options->dram_preset},
+                                       .strict = options->strict,
+                                       .riscv = controller ? &riscv : NULL};
+}
+
+int time_table_origin(const struct serving_options *options, bool controller, uint32_t *origin, char *error,
+                      size_t size) {
+  const struct duplex_stack_options stack = stack_of(options, controller);
   uint64_t clocks[DEVICE_PROBE_CLOCKS];
-  const int status = device_probe(options, clocks, error, size);
+  const int status = device_probe(&stack, clocks, error, size);
   *origin = 2166136261u;
   for (unsigned i = 0; i < DEVICE_PROBE_CLOCKS && !status; i++)
     *origin = (*origin ^ (uint32_t)clocks[i]) * 16777619u;
@@ -81,16 +91,12 @@ static int estimate(struct duplex_xpu *xpu, const struct duplex_xpu_work *work, 
 // NULL.
 static int measure(const struct wanted *w, const char *path, struct schedule_times *times) {
   static const struct duplex_xpu_ops ops = {.name = "timed", .estimate = estimate};
-  static const struct duplex_riscv_options riscv = {0};
-  const struct duplex_stack_options options = {
-      .backend = {.channels = CHANNELS, .dram_preset = w->options->dram_preset},
-      .strict = w->options->strict,
-      .riscv = w->controller ? &riscv : NULL};
+  const struct duplex_stack_options options = stack_of(w->options, w->controller);
   struct timed_xpu timed = {{&ops}, &w->machine->xpu_time};
   struct schedule_placement placement;
   uint32_t origin;
   int status = place_experts(w, &placement);
-  if (!status) status = origin_of(&options, &origin, w->error, w->size);
+  if (!status) status = time_table_origin(w->options, w->controller, &origin, w->error, w->size);
   if (status) return status;
   status = device_formula(&w->shape, &placement, &timed.xpu, w->machine->clock_khz, times, w->error, w->size);
   if (!status)
@@ -143,6 +149,41 @@ static void name_of(const struct wanted *w, char *name, size_t size) {
   name_xpu(&w->machine->xpu_time, name, size);
 }
 
+// What the simulator would measure itself: another table would give wrong times in silence.
+static int check_table(const struct wanted *w, const char *path, const struct schedule_times *times,
+                       uint32_t origin) {
+  struct schedule_placement placement;
+  uint32_t own;
+  int status = place_experts(w, &placement);
+  if (!status) status = time_table_origin(w->options, w->controller, &own, w->error, w->size);
+  if (status) return status;
+  if (memcmp(&times->shape, &w->shape, sizeof w->shape) != 0 ||
+      memcmp(&times->placement, &placement, sizeof placement) != 0) {
+    snprintf(w->error, w->size, "%s: a table of another shape, placement or number of copies of the experts",
+             path);
+    return DUPLEX_ERROR_FORMAT;
+  }
+  if (origin == own) return DUPLEX_OK;
+  snprintf(w->error, w->size,
+           "%s:3: a table of another DRAM preset, activation rule, firmware or model: origin %u, expected %u",
+           path, origin, own);
+  return DUPLEX_ERROR_FORMAT;
+}
+
+// A table that is kept in a file.
+static int load_file(const struct wanted *w, const char *path, struct schedule_times *times) {
+  const char *cause;
+  uint32_t origin;
+  FILE *file = regular_file_open(path, &cause);
+  if (!file) {
+    snprintf(w->error, w->size, "%s: %s", path, cause);
+    return DUPLEX_ERROR_IO;
+  }
+  fclose(file);
+  const int status = schedule_load(path, times, &origin, w->error, w->size);
+  return status ? status : check_table(w, path, times, origin);
+}
+
 int time_table_load(const struct machine *machine, const struct serving_model *model,
                     const struct serving_options *options, bool controller, struct schedule_times *times,
                     char *error, size_t size) {
@@ -154,7 +195,7 @@ int time_table_load(const struct machine *machine, const struct serving_model *m
   const char *text = options->measure ? NULL : builtin_table(name);
   if (text) return schedule_load_text(text, name, times, &origin, error, size);
   if (!options->tables) return measure(&w, NULL, times);
-  if (!options->measure && access(path, F_OK) == 0) return schedule_load(path, times, &origin, error, size);
+  if (!options->measure && access(path, F_OK) == 0) return load_file(&w, path, times);
   const int status = check_folder(options->tables, error, size);
   return status ? status : measure(&w, path, times);
 }

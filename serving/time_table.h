@@ -9,6 +9,11 @@
 // The experts of a group of devices as one of them has them, in so many copies as the machine has.
 struct schedule_shape time_table_shape(const struct machine *machine, const struct serving_model *model);
 
+// What the clocks come from, as one number: FNV-1a over those of a fixed piece. It is in the file of a table,
+// and a file with another one is refused. Returns 0 or a code, with a line in `error`.
+int time_table_origin(const struct serving_options *options, bool controller, uint32_t *origin, char *error,
+                      size_t size);
+
 // The table of that shape: the built-in one, or that of a file in options->tables (may be NULL), or measured
 // on the C model, which takes half a minute, and kept there. controller: with firmware on the RV32
 // controller, else with firmware that takes no time. Returns 0 or a code, with a line in `error`.

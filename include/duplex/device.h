@@ -150,7 +150,8 @@ struct duplex_moe_stats {
   uint64_t sides;                        // all phases
   uint64_t logic_pim[DUPLEX_PHASES];     // of the slowest stack, from doorbell to completion
   uint64_t xpu_reads[DUPLEX_PHASES];     // of the slowest stack, to the last data, x and sums among them
-  uint64_t xpu_estimate[DUPLEX_PHASES];  // what the xPU tells of its works; the longer of the two counts
+  // What the xPU tells of its works, and the decision in a job that it waits for; the longer of the two counts.
+  uint64_t xpu_estimate[DUPLEX_PHASES];
   uint64_t route, decide, distribute, launch, hand_over, reduce, combine;  // charged beside the phases
   enum duplex_partials partials;                                           // that the layer has: not AUTO
   uint64_t copies;                                                         // of each expert: 1 or 2
