@@ -147,10 +147,11 @@ struct duplex_moe_stats {
   // By the tables of time, before the layer runs: sides, hand_over, distribute and reduce together; of these
   // both sides of each phase, with the starts of jobs and reads.
   uint64_t predicted, predicted_logic_pim[DUPLEX_PHASES], predicted_xpu[DUPLEX_PHASES];
-  uint64_t sides;                        // all phases
-  uint64_t logic_pim[DUPLEX_PHASES];     // of the slowest stack, from doorbell to completion
-  uint64_t xpu_reads[DUPLEX_PHASES];     // of the slowest stack, to the last data, x and sums among them
-  // What the xPU tells of its works, and the decision in a job that it waits for; the longer of the two counts.
+  uint64_t sides;                     // all phases
+  uint64_t logic_pim[DUPLEX_PHASES];  // of the slowest stack, from doorbell to completion
+  uint64_t xpu_reads[DUPLEX_PHASES];  // of the slowest stack, to the last data, x and sums among them
+  // What the xPU tells of its works, and the decision in a job that it waits for; the longer of the two
+  // counts.
   uint64_t xpu_estimate[DUPLEX_PHASES];
   uint64_t route, decide, distribute, launch, hand_over, reduce, combine;  // charged beside the phases
   enum duplex_partials partials;                                           // that the layer has: not AUTO
