@@ -78,6 +78,15 @@ static duplex_f16 *zeros(size_t count) {
   return values;
 }
 
+static size_t most_pairs(const struct layer *l) {
+  size_t most = 0;
+  for (unsigned i = 0; i < SIZES_MOST; i++) {
+    const size_t pairs = (size_t)l->sizes[i].tokens * l->sizes[i].top_k;
+    most = pairs > most ? pairs : most;
+  }
+  return most;
+}
+
 // The router's rows are unit vectors, so that x says which experts a token goes to.
 static void open_device(struct bench *b, unsigned copies) {
   const struct layer *l = b->layer;
@@ -89,6 +98,7 @@ static void open_device(struct bench *b, unsigned copies) {
       .stacks = 5,
       .stack = {.backend = {.channels = 32}, .riscv = b->controller ? &riscv : NULL},
       .copies = copies,
+      .expected_pairs = most_pairs(l),  // so that they lie as for the simulator
       .threads = 2};
   const struct duplex_moe_shape shape = {l->experts, l->hidden, l->inner};
   for (unsigned e = 0; e < l->experts; e++) router[(size_t)e * l->hidden + e] = 0x3c00;
