@@ -89,10 +89,9 @@ static void test_layers(void **state) {
   check_layers(2);
 }
 
-// The same system with firmware that takes no time: nothing is charged for it, in attention neither, and as
-// much of the time rests on the RTL.
-static void test_native(void **state) {
-  struct serving_options options = {.system = "duplex-pe-et",
+// A short run of a system on the controller, and with firmware that takes no time.
+static void run_both(const char *system, struct serving_result results[2]) {
+  struct serving_options options = {.system = system,
                                     .model = "mixtral",
                                     .copies = 1,
                                     .batch = 32,
@@ -101,35 +100,27 @@ static void test_native(void **state) {
                                     .warm_up = 10,
                                     .measured = 100,
                                     .seed = 1};
-  struct serving_result results[2];
-  (void)state;
   for (unsigned i = 0; i < 2; i++) {
     options.native = i;
     run(&options, &results[i]);
   }
+  assert_true(results[1].sum.charge[SERVING_FIRMWARE] == 0);  // in attention neither
+}
+
+static void test_native(void **state) {
+  struct serving_result results[2];
+  (void)state;
+  run_both("duplex-pe-et", results);
   assert_true(results[0].sum.charge[SERVING_FIRMWARE] > 0);
-  assert_true(results[1].sum.charge[SERVING_FIRMWARE] == 0);
   assert_true(results[0].throughput < results[1].throughput);
 }
 
 // Units without a table have jobs that begin later, as measured once: 1.8 us in each of 32 layers and more.
 static void test_without_tables(void **state) {
-  struct serving_options options = {.system = "bankgroup-pim",
-                                    .model = "mixtral",
-                                    .batch = 32,
-                                    .input = 256,
-                                    .output = 256,
-                                    .warm_up = 10,
-                                    .measured = 100,
-                                    .seed = 1};
   struct serving_result results[2];
   (void)state;
-  for (unsigned i = 0; i < 2; i++) {
-    options.native = i;
-    run(&options, &results[i]);
-  }
+  run_both("bankgroup-pim", results);
   assert_true(results[0].sum.charge[SERVING_FIRMWARE] > (double)results[0].stages * 32 * 1.8e-6);
-  assert_true(results[1].sum.charge[SERVING_FIRMWARE] == 0);
 }
 
 int main(void) {
