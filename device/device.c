@@ -49,8 +49,6 @@ static int check_options(const struct duplex_device_options *options, char *text
     return refuse(text, size, "2 copies of each expert with policy %d: expected best", (int)options->policy);
   if (options->always_decide > 1)
     return refuse(text, size, "always_decide %u: expected 0 or 1", options->always_decide);
-  if (options->always_decide && options->policy != DUPLEX_POLICY_BEST)
-    return refuse(text, size, "always_decide with policy %d: expected best", (int)options->policy);
   if (options->xpu && options->xpu_times)
     return refuse(text, size, "times for the built-in xPU: expected none with one of the caller's");
   const unsigned stacks = options->stacks ? options->stacks : DUPLEX_STACKS_DEFAULT;

@@ -65,7 +65,8 @@ struct duplex_device_options {
   unsigned copies;
   size_t moe_layers, most_pairs;
   // 1: BEST decides about every layer. 0: not where one side alone is predicted to take less, with all that a
-  // decision brings about (docs/schedule.md, "Whether a decision pays"); it then has the whole layer.
+  // decision brings about (docs/schedule.md, "Whether a decision pays"); it then has the whole layer. The
+  // other policies have nothing of it.
   unsigned always_decide;
 };
 
