@@ -73,7 +73,8 @@ def check_tables(serve, system):
 def check_dram(serve):
     """The activation rule costs clocks; a faster DRAM has shorter ones, and each is in experts and in attention."""
     model = serve.model()
-    times = ["--measured", "50", "--warm-up", "0", "--lin", "4096", "--lout", "64", "--policy", "pim"]
+    times = ["--measured", "50", "--warm-up", "0", "--lin", "4096", "--lout", "64", "--policy", "pim",
+             "--firmware", "native"]  # one table for each, not two
     base = serve.run(model, "duplex-pe-et", *times)
     for option, value, slower in (("--activation-rule", "strict", True), ("--dram-preset", "hbm3_6400", False)):
         other = serve.run(model, "duplex-pe-et", *times, option, value)
