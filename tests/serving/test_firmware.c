@@ -51,16 +51,21 @@ static uint64_t clocks_by(const struct schedule_times *times, const struct sched
   return prediction.total;
 }
 
+// Of both firmwares: [1] is on the controller.
+static void load_tables(const struct system *s, struct schedule_times tables[2]) {
+  char text[512] = "";
+  for (unsigned i = 0; i < 2; i++)
+    if (time_table_load(&s->machine, &s->model, &s->options, i, &tables[i], text, sizeof text))
+      fail_msg("%s", text);
+}
+
 // What is charged for the firmware of a layer, against both tables: of 2 to 64 tokens of each expert.
 static void check_layers(unsigned copies) {
   struct system s;
   static struct schedule_times tables[2], charged;
   static struct schedule_work work;
-  char text[512] = "";
   open_system(&s, "duplex-pe-et", copies, false);
-  for (unsigned i = 0; i < 2; i++)
-    if (time_table_load(&s.machine, &s.model, &s.options, i, &tables[i], text, sizeof text))
-      fail_msg("%s", text);
+  load_tables(&s, tables);
   assert_true(schedule_charge(&tables[1], SCHEDULE_EXACT, &charged));
   for (unsigned tokens = 2; tokens <= 64; tokens *= 2) {
     uint16_t counts[EXPERTS];
@@ -81,6 +86,32 @@ static void check_layers(unsigned copies) {
                 clocks[1], 1e-9);
   }
   measured_close(s.measured);
+}
+
+// Whether the rule has a controller decide about a layer of so many pairs, spread evenly.
+static bool is_decided(const struct system *s, unsigned pairs) {
+  unsigned numbers[EXPERTS];
+  double charge[SERVING_CHARGES] = {0};
+  for (unsigned e = 0; e < EXPERTS; e++) numbers[e] = pairs / EXPERTS + (e < pairs % EXPERTS);
+  measured_run(s->measured, numbers, pairs, charge);
+  return charge[SERVING_DECISION] > 0;
+}
+
+// Jobs that begin later make fewer decisions pay: the rule goes by the firmware that the machine runs.
+static void test_decisions(void **state) {
+  struct system s[2];
+  unsigned fewer = 0;
+  unsigned more = 0;
+  (void)state;
+  for (unsigned native = 0; native < 2; native++) open_system(&s[native], "duplex-pe-et", 1, native);
+  for (unsigned pairs = 1; pairs <= 1024; pairs++) {
+    fewer += is_decided(&s[1], pairs) && !is_decided(&s[0], pairs);
+    more += is_decided(&s[0], pairs) && !is_decided(&s[1], pairs);
+  }
+  printf("%u layers are decided with native firmware alone, %u on the controller alone\n", fewer, more);
+  assert_true(fewer > 0);
+  assert_int_equal(more, 0);
+  for (unsigned native = 0; native < 2; native++) measured_close(s[native].measured);
 }
 
 static void test_layers(void **state) {
@@ -124,7 +155,7 @@ static void test_without_tables(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers), cmocka_unit_test(test_native),
-                                     cmocka_unit_test(test_without_tables)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers), cmocka_unit_test(test_decisions),
+                                     cmocka_unit_test(test_native), cmocka_unit_test(test_without_tables)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
