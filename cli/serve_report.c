@@ -88,7 +88,7 @@ static json_t *what_json(const struct serving_options *o, const struct serving_r
 json_t *serve_json(const struct serving_options *o, const struct serving_result *r) {
   json_t *all = what_json(o, r);
   json_t *results = json_pack(
-      "{s:f, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:{s:I, s:I}, s:o, s:o, s:f, s:f, s:f, s:f, s:i, s:f}",
+      "{s:f, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:{s:I, s:I}, s:o, s:o, s:f, s:f, s:f, s:f, s:i, s:b, s:f}",
       "throughput_tok_s", r->throughput, "tbt_ms", percentiles_json(&r->tbt), "t2ft_ms",
       percentiles_json(&r->t2ft), "e2e_ms", percentiles_json(&r->e2e), "energy_j_per_token",
       energy_json_of(&r->sum, r->tokens), "seconds", r->seconds, "tokens", r->tokens, "requests", r->requests,
@@ -96,7 +96,7 @@ json_t *serve_json(const struct serving_options *o, const struct serving_result 
       shares_json(&r->sum), "time_shares_decoding_only", shares_json(&r->decoding_cost), "xpu_utilisation",
       share(serving_sum(r->sum.xpu), r->sum.seconds), "logic_pim_utilisation",
       share(serving_sum(r->sum.pim), r->sum.seconds), "kv_capacity_bytes", r->kv_capacity, "kv_most_bytes",
-      r->kv_most, "copies", (int)r->copies, "expert_bytes", r->expert_bytes);
+      r->kv_most, "copies", (int)r->copies, "striped", (int)r->striped, "expert_bytes", r->expert_bytes);
   json_object_update(all, results);
   if (o->mode == SERVING_AUTHORS)  // whose simulator counts what Logic-PIM reads twice
     json_object_set_new(all, "energy_j_per_token_counted_twice",
@@ -156,8 +156,8 @@ void serve_print(const struct serving_options *o, const struct serving_result *r
   printf("  throughput   %10.1f tokens/s, %u requests in flight at most, K and V %.1f of %.1f GB\n",
          r->throughput, r->batch, r->kv_most * 1e-9, r->kv_capacity * 1e-9);
   if (r->expert_bytes > 0)
-    printf("  experts      %10.1f GB of DRAM, %s of each\n", r->expert_bytes * 1e-9,
-           r->copies > 1 ? "two copies" : "one copy");
+    printf("  experts      %10.1f GB of DRAM, %s of each%s\n", r->expert_bytes * 1e-9,
+           r->copies > 1 ? "two copies" : "one copy", r->striped ? ", over all bundles" : "");
   printf("  %-18s %10s %10s %10s %10s\n", "", "p50", "p90", "p99", "mean");
   print_times("TBT", &r->tbt);
   print_times("T2FT", &r->t2ft);

@@ -24,6 +24,22 @@ static int refuse_of_vllm(const struct option *options) {
   return EXIT_GOOD;
 }
 
+// A prompt has a hash for each part of --hash-block tokens, with or without the rest: with another number
+// the hashes are of other parts. A prompt without hashes begins like no other.
+static int check_hashes(const struct serving_options *s) {
+  for (size_t i = 0; i < s->trace->count; i++) {
+    const struct serving_trace_request *r = &s->trace->list[i];
+    const unsigned whole = r->input / s->hash_block;
+    const unsigned all = whole + (r->input % s->hash_block > 0);
+    if (r->hash_count == 0 || r->hash_count == whole || r->hash_count == all) continue;
+    return fail(
+        EXIT_BAD_INPUT,
+        "--trace %s:%zu: %u hash_ids of %u tokens, expected %u: one for each %u, as --hash-block says",
+        s->trace->path, r->line, r->hash_count, r->input, all, s->hash_block);
+  }
+  return EXIT_GOOD;
+}
+
 // Prompts that begin alike are known by the hashes of a trace.
 static int read_prefix_cache(const struct option *options, struct serving_options *s) {
   s->prefix_cache = option_value(options, "--prefix-cache") != NULL;
@@ -33,7 +49,7 @@ static int read_prefix_cache(const struct option *options, struct serving_option
   if (!s->prefix_cache) return EXIT_GOOD;
   if (!s->trace || s->trace->hash_count == 0)
     return fail(EXIT_BAD_INPUT, "--prefix-cache: expected --trace with hash_ids, as mooncake has them");
-  if (s->hash_block % s->block_size == 0) return EXIT_GOOD;
+  if (s->hash_block % s->block_size == 0) return check_hashes(s);
   return fail(EXIT_BAD_INPUT, "--hash-block is %u: expected a multiple of --block-size, %u", s->hash_block,
               s->block_size);
 }

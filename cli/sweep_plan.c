@@ -47,18 +47,40 @@ static int check_value(const struct sweep_plan *plan, const char *object, const 
                 option->argument ? "texts or numbers" : "true");
 }
 
+// Whether a value has the text of one before it: a point would be simulated twice.
+static bool is_again(const json_t *values, size_t place) {
+  char *text = sweep_text(json_array_get(values, place));
+  bool again = false;
+  for (size_t i = 0; i < place && text && !again; i++) {
+    char *before = sweep_text(json_array_get(values, i));
+    again = before && strcmp(before, text) == 0;
+    free(before);
+  }
+  free(text);
+  return again;
+}
+
+static int check_values(const struct sweep_plan *plan, const char *name, const json_t *values) {
+  json_t *value;
+  size_t i;
+  json_array_foreach(values, i, value) {
+    if (check_value(plan, "grid", name, value)) return EXIT_BAD_INPUT;
+    if (is_again(values, i)) return refuse(plan, "grid", name, "has a value twice, expected each once");
+  }
+  return EXIT_GOOD;
+}
+
 // Checks the values of the grid and counts its points.
 static int check_grid(struct sweep_plan *plan) {
   const char *name;
-  json_t *values, *value;
-  size_t i;
+  json_t *values;
   plan->points = 1;
   json_object_foreach(plan->grid, name, values) {
     const size_t count = json_array_size(values);
     if (count == 0) return refuse(plan, "grid", name, "has no values, expected an array of them");
     if (plan->options && json_object_get(plan->options, name))
       return refuse(plan, "grid", name, "is among the options and in the grid");
-    json_array_foreach(values, i, value) if (check_value(plan, "grid", name, value)) return EXIT_BAD_INPUT;
+    if (check_values(plan, name, values)) return EXIT_BAD_INPUT;
     if (count > POINTS_MOST / plan->points)
       return refuse(plan, "grid", name, "makes too many points, expected at most %u", POINTS_MOST);
     plan->points *= count;

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "device/measure.h"
-#include "schedule/formula.h"
 
 struct device_table {
   struct device_table *next;
@@ -77,7 +76,7 @@ static int take(struct duplex_device *device, const struct duplex_moe_form *form
   made->times.shape = shape;
   made->striped = wanted->striped;
   if (wanted->striped) {
-    made->times.placement = (struct schedule_placement){SCHEDULE_STRIPED, 1, {1}, {{formula_slice(&shape)}}};
+    schedule_stripe(&made->times);
   } else {
     schedule_place(&shape, &made->times.placement);
   }

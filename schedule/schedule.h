@@ -229,6 +229,9 @@ uint32_t schedule_hash(const struct schedule_times *times);
 bool schedule_charge(const struct schedule_times *measured, enum schedule_format format,
                      struct schedule_times *charged);
 
+// Makes a table with the times of slices over four bundles, and costs of these, that of experts that lie so.
+void schedule_stripe(struct schedule_times *times);
+
 // True if version, hash, ranges and the order of times are as they must be.
 bool schedule_valid(const struct schedule_times *times);
 

@@ -3,6 +3,7 @@
 #include "serving/imbalance_file.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,11 +13,17 @@
 #define LAYERS_MOST 4096u
 #define DIGITS_MOST 10u
 
+// What is read of an expert of a layer: the tokens of all steps, and the step behind the last one.
+struct recorded_expert {
+  double tokens;
+  uint64_t next_step;
+};
+
 struct reader {
   struct table_text table;
   unsigned experts;
-  double *sums[LAYERS_MOST];  // [experts] of a layer that has rows,
-  size_t lines[LAYERS_MOST];  // and the line of the first one
+  struct recorded_expert *of_layer[LAYERS_MOST];  // [experts] of a layer that has rows,
+  size_t lines[LAYERS_MOST];                      // and the line of the first one
 };
 
 static int no_memory(const struct reader *r) {
@@ -33,17 +40,25 @@ static bool read_number(const char **at, char behind, unsigned long *value) {
   return true;
 }
 
-static int add(struct reader *r, unsigned long layer, unsigned long expert, unsigned long tokens) {
+static int add(struct reader *r, unsigned long layer, unsigned long step, unsigned long expert,
+               unsigned long tokens) {
   if (layer >= LAYERS_MOST) return table_text_refuse(&r->table, "expected a layer below 4096");
   if (expert >= r->experts)
     return table_text_refuse(&r->table, "expected an expert that the served model has");
   if (tokens == 0) return table_text_refuse(&r->table, "expected tokens of an expert, 1 or more");
-  if (!r->sums[layer]) {
-    r->sums[layer] = calloc(r->experts, sizeof **r->sums);
+  if (!r->of_layer[layer]) {
+    r->of_layer[layer] = calloc(r->experts, sizeof **r->of_layer);
     r->lines[layer] = r->table.line;
   }
-  if (!r->sums[layer]) return no_memory(r);
-  r->sums[layer][expert] += (double)tokens;
+  if (!r->of_layer[layer]) return no_memory(r);
+  struct recorded_expert *sum = &r->of_layer[layer][expert];
+  if (step < sum->next_step)
+    return table_text_refuse(
+        &r->table,
+        "step %lu of layer %lu, expert %lu is not behind the one before it: expected rising steps, each once",
+        step, layer, expert);
+  sum->tokens += (double)tokens;
+  sum->next_step = (uint64_t)step + 1;
   return DUPLEX_OK;
 }
 
@@ -53,7 +68,7 @@ static int read_row(struct reader *r) {
   if (!read_number(&at, ',', &layer) || !read_number(&at, ',', &step) || !read_number(&at, ',', &expert) ||
       !read_number(&at, 0, &tokens))
     return table_text_refuse(&r->table, "expected four whole numbers: layer,step,expert,tokens");
-  return add(r, layer, expert, tokens);
+  return add(r, layer, step, expert, tokens);
 }
 
 static int read_lines(struct reader *r) {
@@ -71,17 +86,16 @@ static int read_lines(struct reader *r) {
 }
 
 static int collect(const struct reader *r, struct recorded *recorded) {
-  for (unsigned i = 0; i < LAYERS_MOST; i++) recorded->layers += r->sums[i] != NULL;
+  for (unsigned i = 0; i < LAYERS_MOST; i++) recorded->layers += r->of_layer[i] != NULL;
   recorded->tokens = malloc((size_t)recorded->layers * r->experts * sizeof *recorded->tokens);
   recorded->lines = malloc(recorded->layers * sizeof *recorded->lines);
   if (!recorded->tokens || !recorded->lines) return no_memory(r);
   double *to = recorded->tokens;
   size_t *line = recorded->lines;
   for (unsigned i = 0; i < LAYERS_MOST; i++) {
-    if (!r->sums[i]) continue;
-    memcpy(to, r->sums[i], r->experts * sizeof *to);
+    if (!r->of_layer[i]) continue;
+    for (unsigned e = 0; e < r->experts; e++) *to++ = r->of_layer[i][e].tokens;
     *line++ = r->lines[i];
-    to += r->experts;
   }
   return DUPLEX_OK;
 }
@@ -96,7 +110,7 @@ int recorded_read(struct recorded *recorded, const char *path, unsigned experts,
                                      "uniform, zipf:A, power:A or a file of recorded routing", error, size);
   if (!status) status = read_lines(r);
   if (!status) status = collect(r, recorded);
-  for (unsigned i = 0; i < LAYERS_MOST; i++) free(r->sums[i]);
+  for (unsigned i = 0; i < LAYERS_MOST; i++) free(r->of_layer[i]);
   table_text_close(&r->table);
   free(r);
   return status;

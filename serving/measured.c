@@ -89,9 +89,14 @@ bool measured_has_copies(const struct measured *m) {
   return m->times.placement.layout == SCHEDULE_REPLICATED;
 }
 
+bool measured_is_striped(const struct measured *m) {
+  return m->policy == SCHEDULE_BEST && m->times.placement.layout == SCHEDULE_STRIPED;
+}
+
 static unsigned classes_of(const struct measured *m) {
+  const uint32_t layout = m->times.placement.layout;
   if (m->policy == SCHEDULE_SPACES) return SCHEDULE_BUNDLES;
-  return m->policy == SCHEDULE_BEST && !measured_has_copies(m) ? 2 : 1;
+  return m->policy == SCHEDULE_BEST && layout != SCHEDULE_STRIPED && layout != SCHEDULE_REPLICATED ? 2 : 1;
 }
 
 // Whether firmware takes time.
@@ -123,13 +128,39 @@ static void weigh(struct measured *m) {
   schedule_weigh(m->layout.of_group, (uint32_t)(launch + 0.5), predict_under, m, &m->worth);
 }
 
-// The tables of the cycle model, and what decisions go by.
+// What goes by the tables: decisions, and whether they pay. Returns 0 or a code, with a line in `error`.
+static int prepare(struct measured *m, char *error, size_t size) {
+  m->charged = m->times;
+  if (m->machine->beside != BESIDE_NONE &&
+      !schedule_charge(own_times(m), phases_format(m->machine), &m->charged)) {
+    snprintf(error, size, "tokens and sums take too long for a table of time");
+    return DUPLEX_ERROR_ARGUMENT;
+  }
+  m->classes = classes_of(m);
+  m->slope = longest_of(&own_times(m)->slope);
+  if (m->policy == SCHEDULE_BEST) weigh(m);
+  m->kept = calloc(KEPT, sizeof *m->kept);
+  return m->kept ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
+}
+
+// The tables of the cycle model, or what an xPU alone tells.
 static int load_tables(struct measured *m, const struct serving_options *options, char *error, size_t size) {
-  int status = time_table_load(m->machine, m->model, options, false, &m->times, error, size);
-  if (!status && is_controlled(m))
-    status = time_table_load(m->machine, m->model, options, true, &m->controlled, error, size);
-  if (status || schedule_charge(own_times(m), phases_format(m->machine), &m->charged)) return status;
-  snprintf(error, size, "tokens and sums take too long for a table of time");
+  if (m->machine->beside == BESIDE_NONE) {
+    tell_xpu(m);
+    return DUPLEX_OK;
+  }
+  const int status = time_table_load(m->machine, m->model, options, false, &m->times, error, size);
+  if (status || !is_controlled(m)) return status;
+  return time_table_load(m->machine, m->model, options, true, &m->controlled, error, size);
+}
+
+static int check_slices(const struct measured *m, const struct serving_options *options, char *error,
+                        size_t size) {
+  char place[512];
+  if (m->model->inner % m->layout.devices == 0) return DUPLEX_OK;
+  config_where("models", options->model, MODEL_INNER, place, sizeof place);
+  snprintf(error, size, "%s on %s: mode full expected an inner size that the %u devices of an expert divide",
+           place, options->system, m->layout.devices);
   return DUPLEX_ERROR_ARGUMENT;
 }
 
@@ -143,26 +174,21 @@ int measured_open(struct measured **measured, const struct machine *machine,
   m->model = model;
   m->layout = experts_layout(machine, model);
   m->policy = measured_policy(machine, model, options->policy);
-  if (model->inner % m->layout.devices) {
-    char place[512];
-    config_where("models", options->model, MODEL_INNER, place, sizeof place);
-    snprintf(error, size,
-             "%s on %s: mode full expected an inner size that the %u devices of an expert divide", place,
-             options->system, m->layout.devices);
-    return DUPLEX_ERROR_ARGUMENT;
-  }
-  if (machine->beside == BESIDE_NONE) {
-    tell_xpu(m);
-    m->charged = m->times;
-  } else {
-    const int status = load_tables(m, options, error, size);
-    if (status) return status;
-  }
-  m->classes = classes_of(m);
-  m->slope = longest_of(&own_times(m)->slope);
-  if (m->policy == SCHEDULE_BEST) weigh(m);
-  m->kept = calloc(KEPT, sizeof *m->kept);
-  return m->kept ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
+  int status = check_slices(m, options, error, size);
+  if (!status) status = load_tables(m, options, error, size);
+  return status ? status : prepare(m, error, size);
+}
+
+int measured_stripe(const struct measured *measured, struct measured **striped, char *error, size_t size) {
+  *striped = NULL;
+  if (measured->policy != SCHEDULE_BEST || measured_is_striped(measured)) return DUPLEX_OK;
+  struct measured *m = malloc(sizeof *m);
+  *striped = m;
+  if (!m) return DUPLEX_ERROR_NO_MEMORY;
+  *m = *measured;
+  schedule_stripe(&m->times);
+  if (is_controlled(m)) schedule_stripe(&m->controlled);
+  return prepare(m, error, size);
 }
 
 void measured_close(struct measured *m) {

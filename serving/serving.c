@@ -89,7 +89,9 @@ static int read_machines(struct run *run, char *error, size_t size) {
 static void note_memory(struct run *run) {
   struct serving_result *result = run->tally.result;
   const struct machine *last = &run->machines[run->count - 1];
+  const struct measured *measured = run->stages[run->count - 1].measured;
   result->copies = last->copies;
+  result->striped = measured && measured_is_striped(measured);
   result->kv_capacity = machine_kv_capacity(last, &run->model);
   for (unsigned i = 0; i < run->count; i++)
     result->expert_bytes += machine_expert_bytes(&run->machines[i], &run->model);

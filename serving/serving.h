@@ -145,6 +145,7 @@ struct serving_result {
   double throughput;                            // tokens per second
   double kv_capacity, kv_most;                  // bytes of all devices
   unsigned copies;                              // of each expert, on nodes that decode
+  bool striped;                                 // a copy lies over all bundles
   double expert_bytes;                          // that they keep, of all devices
   struct serving_percentiles tbt, t2ft, e2e;    // seconds
   struct serving_cost sum;                      // of the measured stages

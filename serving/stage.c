@@ -6,13 +6,11 @@
 #include <string.h>
 
 #include "duplex/error.h"
-#include "serving/capacity.h"
 #include "serving/charged.h"
+#include "serving/placement.h"
 #include "serving/routing.h"
 
 #define F16 2.0                 // bytes of a value
-#define COMPARED 32u            // layers by which one copy of each expert and two are compared,
-#define COMPARED_STREAM 2u      // and their random numbers
 #define DRAW_MOST 2147483648.0  // tokens whose experts are drawn at once
 
 static double larger(double a, double b) { return a > b ? a : b; }
@@ -41,39 +39,11 @@ static void draw_experts(struct stage_model *s, struct duplex_random *random, un
     routing_draw(random, tokens, s->model->experts, s->model->top_k, s->counts);
 }
 
-// Seconds of layers in which a full batch decodes.
-static double seconds_of_layers(struct stage_model *s, struct measured *measured,
-                                const struct serving_options *options) {
-  const unsigned tokens = capacity_places(s->machine, options) * s->machine->nodes;
-  struct duplex_random random;
-  double seconds = 0;
-  duplex_random_seed(&random, options->seed, COMPARED_STREAM);
-  for (unsigned i = 0; i < COMPARED; i++) {
-    draw_experts(s, &random, i % model_moe_layers(s->model), tokens);
-    seconds += measured_seconds(measured, s->counts, tokens);
-  }
-  return seconds;
-}
-
-// Opens the tables of the experts. If the schedule has no use for the second copy that the machine has room
-// for, there is one; if nobody asks for it, both ways are compared.
-static int open_measured(struct stage_model *s, struct machine *machine,
-                         const struct serving_options *options, char *error, size_t size) {
-  int status = measured_open(&s->measured, machine, s->model, options, error, size);
-  const bool copied = !status && measured_has_copies(s->measured);
-  if (!copied) machine->copies = 1;
-  if (!copied || options->copies) return status;
-  struct measured *twice = s->measured;
-  machine->copies = 1;
-  status = measured_open(&s->measured, machine, s->model, options, error, size);
-  if (!status && seconds_of_layers(s, twice, options) < seconds_of_layers(s, s->measured, options)) {
-    struct measured *once = s->measured;
-    s->measured = twice;
-    twice = once;
-    machine->copies = 2;
-  }
-  measured_close(twice);
-  return status;
+static const unsigned *draw_layer(void *stage, struct duplex_random *random, unsigned layer,
+                                  unsigned tokens) {
+  struct stage_model *s = stage;
+  draw_experts(s, random, layer, tokens);
+  return s->counts;
 }
 
 int stage_open(struct stage_model *stage, struct machine *machine, const struct serving_model *model,
@@ -96,7 +66,7 @@ int stage_open(struct stage_model *stage, struct machine *machine, const struct 
   if (!status) status = imbalance_open(&stage->imbalance, options->imbalance, &routed, error, size);
   if (status || stage->profile) return status;
   if (machine->mode == SERVING_FULL && experts_have_tables(machine, model))
-    return open_measured(stage, machine, options, error, size);
+    return placement_open(&stage->measured, machine, model, options, draw_layer, stage, error, size);
   if (options->policy == SERVING_POLICY_BEST) {
     snprintf(error, size,
              "%s on %s: policy best has tables of the cycle model alone, expected another policy",

@@ -34,9 +34,8 @@ struct stage_model {
   unsigned counts[4096];
 };
 
-// Returns 0 or a code, with a line in `error`. Machine and model stay the caller's. Of a machine with two
-// copies of each expert, one is taken away if the schedule has no use for it, or if the options do not ask
-// for it and layers are not faster with it.
+// Returns 0 or a code, with a line in `error`. Machine and model stay the caller's. machine->copies of
+// each expert is what there is room for, and then what was chosen (placement.h).
 int stage_open(struct stage_model *stage, struct machine *machine, const struct serving_model *model,
                const struct serving_options *options, char *error, size_t size);
 void stage_close(struct stage_model *stage);

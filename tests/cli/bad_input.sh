@@ -414,10 +414,15 @@ refused "serve: blocks of nothing" "--block-size" serve --scheduler vllm --block
 refused "serve: an imbalance without a number" "from 0 to 10" serve --imbalance zipf:
 refused "serve: an imbalance of nothing" "expected uniform, zipf:A" serve --imbalance nowhere.csv
 refused "serve: a table that is no routing" "duplex: --imbalance zero.csv:1: expected the columns" serve --imbalance zero.csv
+printf 'layer,step,expert,tokens\n0,0,1,3\n0,1,1,3\n0,0,1,3\n' >again.csv
+refused "serve: a step of a recorded routing twice" "duplex: --imbalance again.csv:4: step 0 of layer 0, expert 1" serve --imbalance again.csv
 refused "serve: measured kernels in mode paper" "expected --mode full" serve --tables .
 refused "serve: no measured kernels" "duplex: --tables nowhere: expected gemm.csv" "$duplex" serve --system gpu --model mixtral --tables nowhere
 refused "serve: prompts without hashes" "expected --trace with hash_ids" \
   "$duplex" serve --system gpu --model mixtral --scheduler vllm --trace one.csv --prefix-cache
+printf '{"timestamp": 0, "input_length": 4000, "output_length": 5, "hash_ids": [1, 2, 3]}\n' >few.jsonl
+refused "serve: hashes of parts of another size" "duplex: --trace few.jsonl:1: 3 hash_ids of 4000 tokens, expected 8" \
+  "$duplex" serve --system gpu --model mixtral --scheduler vllm --trace few.jsonl --prefix-cache
 refused "serve: a size of hashes without a cache" "expected --prefix-cache" serve --scheduler vllm --hash-block 16
 refused "serve: all nodes prefill" "fewer than all nodes" serve --nodes 2 --prefill-nodes 2
 refused "serve: nodes that prefill as the authors" "expected another mode" \

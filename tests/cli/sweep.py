@@ -113,6 +113,7 @@ def check_wrong(folder):
                              ("an unknown option", '{"grid": {\n"bach": [1]}}', "wrong.json:2: grid.bach is no option"),
                              ("an output of each point", '{"grid": {}, "options": {"json": "a.json"}}', "json is no option"),
                              ("no values", '{"grid": {"lin": [1],\n"batch": []}}', "wrong.json:2: grid.batch has no values"),
+                             ("a value twice", '{"grid": {"lin": [1, 2,\n1.0]}}', "grid.lin has a value twice"),
                              ("one value", '{"grid": {"batch": 3}}', "expected an array"),
                              ("a flag as a number", '{"grid": {"batch": [true]}}', "texts or numbers"),
                              ("a value for what stands alone", '{"grid": {"measure": [1]}}', "expected true"),

@@ -20,7 +20,7 @@
 #include "duplex/random.h"
 #include "schedule/tables_file.h"
 #include "serving/charged.h"
-#include "serving/measured.h"
+#include "serving/placement.h"
 #include "serving/time_table.h"
 #include "tests/common/environment.h"
 
@@ -41,7 +41,7 @@ struct layer {
 
 // Mixtral's slice of a device, with prompts too; small experts as Qwen3's, GLaM's and DeepSeek's, with whole
 // groups and with rests. Some of these are best done by the xPU alone. An expert that is hot, of which two
-// copies are divided by its tokens.
+// copies are divided by its tokens. Short layers, of which Logic-PIM has one copy over all bundles alone.
 static const struct layer layers[] = {
     {"Mixtral",
      8,
@@ -57,7 +57,9 @@ static const struct layer layers[] = {
      {{1, 16}, {40, 16}, {64, 16}, {100, 16}, {17, 16}, {32, 4}, {24, 16}, {33, 16}, {6, 16}, {12, 4}}},
     {"GLaM", 8, 4096, 2048, false, {{1, 8}, {16, 8}, {64, 8}, {17, 8}, {24, 8}, {33, 8}, {6, 8}, {32, 2}}},
     {"DeepSeek", 4, 7168, 2048, true, {{1, 4}, {17, 4}, {24, 4}, {33, 4}, {6, 4}, {12, 2}, {100, 4}}},
-    {"hot", 1, 1024, 25600, true, {{200, 1}, {330, 1}, {500, 1}}}};
+    {"hot", 1, 1024, 25600, true, {{200, 1}, {330, 1}, {500, 1}}},
+    {"short", 4, 1024, 1408, true, {{1, 4}, {2, 4}, {3, 4}, {4, 4}, {6, 4}, {8, 4}}}};
+static const struct layer shorter = {"short", 4, 1024, 1408, true, {{1, 4}, {4, 4}, {8, 4}}};
 static const struct layer small = {"small", 8, 2048, 512, true, {{1, 8}, {8, 2}, {16, 8}, {64, 8}}};
 
 struct bench {
@@ -69,6 +71,7 @@ struct bench {
   struct machine machine;
   struct measured *measured;
   const char *folder;
+  bool striped;  // the device has one copy over all bundles
   unsigned missed, alone, by_tokens;
 };
 
@@ -84,6 +87,12 @@ static size_t most_pairs(const struct layer *l) {
     const size_t pairs = (size_t)l->sizes[i].tokens * l->sizes[i].top_k;
     most = pairs > most ? pairs : most;
   }
+  return most;
+}
+
+static unsigned most_tokens(const struct layer *l) {
+  unsigned most = 0;
+  for (unsigned i = 0; i < SIZES_MOST; i++) most = l->sizes[i].tokens > most ? l->sizes[i].tokens : most;
   return most;
 }
 
@@ -112,33 +121,74 @@ static void open_device(struct bench *b, unsigned copies) {
   free(weights);
 }
 
-// The device's table with the origin that the simulator asks for.
-static void keep_origin(const struct bench *b, const char *path) {
-  static const struct serving_options options = {.mode = SERVING_FULL};
-  static struct schedule_times times;
+static void load(const char *path, struct schedule_times *times) {
   uint32_t origin;
   char text[512] = "";
-  int error = schedule_load(path, &times, &origin, text, sizeof text);
-  if (!error) error = time_table_origin(&options, b->controller, &origin, text, sizeof text);
-  if (!error) error = schedule_save(path, &times, origin, text, sizeof text);
+  if (schedule_load(path, times, &origin, text, sizeof text)) fail_msg("%s", text);
+}
+
+// With the origin that the simulator asks for.
+static void keep(const struct bench *b, const char *path, const struct schedule_times *times) {
+  static const struct serving_options options = {.mode = SERVING_FULL};
+  uint32_t origin;
+  char text[512] = "";
+  int error = time_table_origin(&options, b->controller, &origin, text, sizeof text);
+  if (!error) error = schedule_save(path, times, origin, text, sizeof text);
   if (error) fail_msg("%s", text);
 }
 
-// Where there is no built-in table the simulator takes the device's, and measures what it lacks.
-static void keep_table(struct bench *b, unsigned copies) {
+static void table_name(const struct bench *b, unsigned copies, char *path, size_t size) {
+  const struct layer *l = b->layer;
+  snprintf(path, size, "%s/%u_%u_%u_%u%s%s.times", b->folder, l->hidden, l->inner, l->experts, l->gated,
+           copies > 1 ? "_twice" : "", b->controller ? "_riscv" : "");
+}
+
+// The device's table, which the simulator takes where there is no built-in one. It measures what it lacks. A
+// device whose experts lie over all bundles has none for it.
+static void take_table(struct bench *b, unsigned copies, struct schedule_times *times) {
   const struct layer *l = b->layer;
   const struct duplex_moe_form form = {.shape = {l->experts, l->hidden, l->inner}, .gated = l->gated};
   char path[160];
-  snprintf(path, sizeof path, "%s/%u_%u_%u_%u%s%s.times", b->folder, l->hidden, l->inner, l->experts,
-           l->gated, copies > 1 ? "_twice" : "", b->controller ? "_riscv" : "");
+  table_name(b, copies, path, sizeof path);
   if (duplex_device_save_table(b->device, &form, path)) fail_msg("%s", duplex_device_last_error(b->device));
-  keep_origin(b, path);
+  load(path, times);
+  unlink(path);
+  b->striped = l->experts > 1 && times->placement.layout == SCHEDULE_STRIPED;
+  if (!b->striped) keep(b, path, times);
+}
+
+// The simulator makes the table of experts over all bundles from the one of one copy: it is the device's.
+static void check_stripes(const struct bench *b, const struct schedule_times *device) {
+  static struct schedule_times times;
+  char path[160];
+  table_name(b, 1, path, sizeof path);
+  load(path, &times);
+  schedule_stripe(&times);
+  assert_memory_equal(&times.placement, &device->placement, sizeof times.placement);
+  assert_memory_equal(times.rows, device->rows, sizeof times.rows);
+  assert_memory_equal(&times.slope, &device->slope, sizeof times.slope);
+  assert_memory_equal(times.costs, device->costs, sizeof times.costs);
+}
+
+// As many tokens of each expert, for which a device places them.
+static const unsigned *spread(void *context, struct duplex_random *random, unsigned layer, unsigned tokens) {
+  static unsigned counts[SCHEDULE_EXPERTS];
+  const struct layer *l = context;
+  const size_t pairs = most_pairs(l);
+  (void)random, (void)layer, (void)tokens;
+  for (unsigned e = 0; e < l->experts; e++)
+    counts[e] = (unsigned)(pairs / l->experts + (e < pairs % l->experts));
+  return counts;
 }
 
 static void open_model(struct bench *b, unsigned copies) {
   const struct layer *l = b->layer;
-  struct serving_options options = {
-      .system = "duplex-pe-et", .mode = SERVING_FULL, .tables = b->folder, .native = !b->controller};
+  struct serving_options options = {.system = "duplex-pe-et",
+                                    .mode = SERVING_FULL,
+                                    .copies = copies,
+                                    .batch = most_tokens(l),
+                                    .tables = b->folder,
+                                    .native = !b->controller};
   char text[512] = "", path[160];
   snprintf(path, sizeof path, "%s/model.json", b->folder);
   FILE *file = fopen(path, "w");
@@ -152,7 +202,9 @@ static void open_model(struct bench *b, unsigned copies) {
   int error = serving_model_read(&b->model, path, text, sizeof text);
   if (!error) error = machine_read(&b->machine, &options, &b->model, text, sizeof text);
   b->machine.copies = copies;
-  if (!error) error = measured_open(&b->measured, &b->machine, &b->model, &options, text, sizeof text);
+  if (!error)
+    error = placement_open(&b->measured, &b->machine, &b->model, &options, spread, (void *)(uintptr_t)l, text,
+                           sizeof text);
   if (error) fail_msg("%s", text);
 }
 
@@ -218,12 +270,14 @@ static void check_size(struct bench *b, const struct size *size, struct duplex_r
   duplex_device_last_stats(b->device, &stats);
   const double clocks = told(b, counts, size->tokens, &stats);
   const double ratio = clocks / (double)stats.cycles;
+  const char *alone = stats.logic_pim_macs == 0 ? ", the xPU alone" : ", Logic-PIM alone";
   printf("%-8s %s, %u of each expert, %3u tokens of %2u: told %.0f, shown %llu, %+.2f%%%s\n", l->name,
          b->controller ? "riscv" : "native", b->machine.copies, size->tokens, size->top_k, clocks,
-         (unsigned long long)stats.cycles, 100 * (ratio - 1), stats.logic_pim_macs ? "" : ", the xPU alone");
+         (unsigned long long)stats.cycles, 100 * (ratio - 1),
+         stats.logic_pim_macs && stats.xpu_macs ? "" : alone);
   fflush(stdout);
   b->missed += !(ratio <= 1.02 && ratio >= 0.98);
-  b->alone += stats.logic_pim_macs == 0;
+  b->alone += stats.logic_pim_macs == 0 || stats.xpu_macs == 0;
   // Of a lone expert both sides read all, which is so only if it is divided by its tokens.
   b->by_tokens += l->experts == 1 && stats.logic_pim_macs > 0 && stats.logic_pim_bytes == stats.xpu_bytes;
   free(x);
@@ -245,9 +299,13 @@ static void check_firmware(const struct layer *layer, unsigned copies, bool cont
   struct bench b = {.layer = layer, .controller = controller, .folder = folder};
   struct duplex_random random;
   duplex_random_seed(&random, environment_seed(), 0);
+  static struct schedule_times times;
   open_device(&b, copies);
-  keep_table(&b, copies);
+  take_table(&b, copies, &times);
   open_model(&b, copies);
+  assert_int_equal(b.striped, copies == 1 && strcmp(layer->name, "short") == 0);
+  assert_int_equal(measured_is_striped(b.measured), b.striped || layer->experts == 1);
+  if (b.striped) check_stripes(&b, &times);
   for (unsigned i = 0; i < SIZES_MOST && layer->sizes[i].tokens; i++)
     check_size(&b, &layer->sizes[i], &random);
   duplex_device_close(b.device);
@@ -257,25 +315,27 @@ static void check_firmware(const struct layer *layer, unsigned copies, bool cont
   assert_true((b.by_tokens > 0) == (copies == 2 && strcmp(layer->name, "hot") == 0));
 }
 
-// Native firmware first, whose table the other one needs, too.
-static void check_layer(const struct layer *layer, unsigned copies) {
+// Native firmware first, whose table the other one needs, too. firmwares: 1 or both.
+static void check_layer(const struct layer *layer, unsigned copies, unsigned firmwares) {
   char folder[] = P_tmpdir "/duplex_tables_XXXXXX";
   assert_non_null(mkdtemp(folder));
-  for (unsigned controller = 0; controller < 2; controller++)
+  for (unsigned controller = 0; controller < firmwares; controller++)
     check_firmware(layer, copies, controller, folder);
   drop_folder(folder);
 }
 
+// Small ones, decided, on the xPU alone, and on Logic-PIM alone.
 static void test_small(void **state) {
   (void)state;
-  check_layer(&small, 1);
+  check_layer(&small, 1, 2);
+  check_layer(&shorter, 1, 1);
 }
 
 // All of them, or the one of a name.
 static void test_layers(void **state) {
   for (unsigned i = 0; i < sizeof layers / sizeof *layers; i++)
     for (unsigned copies = 1; copies <= 2 && (!*state || strcmp(*state, layers[i].name) == 0); copies++)
-      check_layer(&layers[i], copies);
+      check_layer(&layers[i], copies, 2);
 }
 
 int main(int argc, char **argv) {

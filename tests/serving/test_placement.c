@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// How experts lie in mode full: the way in which layers take least, with tables that tell them apart.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// clang-format off: after what it needs
+#include <cmocka.h>
+// clang-format on
+
+#include "schedule/tables_file.h"
+#include "serving/placement.h"
+#include "serving/time_table.h"
+#include "tests/serving/files.h"
+#include "tests/serving/runs.h"
+
+#define EXPERTS 4u
+#define PIECE_JOB 700u    // clocks of a job on a piece,
+#define STRIPES_JOB 100u  // and on experts over all bundles
+
+struct system {
+  char folder[32], model_path[64];
+  struct serving_options options;
+  struct serving_model model;
+  struct machine machine;
+  unsigned tokens;  // of each expert
+  unsigned counts[EXPERTS];
+  uint32_t stripes;  // clocks of an expert with as many tokens over all bundles
+};
+
+// Tables by formulas, with costs of jobs alone, where the simulator looks for measured ones.
+static void write_table(struct system *s, unsigned copies, uint32_t job) {
+  static struct schedule_times times;
+  struct schedule_placement placement;
+  char path[96], text[512] = "";
+  uint32_t origin;
+  s->machine.copies = copies;
+  const struct schedule_shape shape = time_table_shape(&s->machine, &s->model);
+  assert_true(schedule_place(&shape, &placement));
+  schedule_formula(&shape, &placement, &times);
+  times.costs[SCHEDULE_OF_PIECE].job[0] = times.costs[SCHEDULE_OF_PIECE].job[1] = job;
+  times.costs[SCHEDULE_OF_STRIPES].job[0] = times.costs[SCHEDULE_OF_STRIPES].job[1] = STRIPES_JOB;
+  schedule_seal(&times);
+  if (time_table_origin(&s->options, false, &origin, text, sizeof text)) fail_msg("%s", text);
+  snprintf(path, sizeof path, "%s/1024_1408_4_1%s.times", s->folder, copies > 1 ? "_twice" : "");
+  if (schedule_save(path, &times, origin, text, sizeof text)) fail_msg("%s", text);
+  s->stripes = times.rows[schedule_groups(s->tokens)].striped[SCHEDULE_BUNDLES - 1] * times.clocks_per_unit;
+}
+
+// Four short experts on a device; twice_job: clocks of a job with two copies of them.
+static void open_system(struct system *s, unsigned tokens, uint32_t twice_job) {
+  char text[512] = "";
+  *s = (struct system){.folder = P_tmpdir "/duplex_place_XXXXXX", .tokens = tokens};
+  assert_non_null(mkdtemp(s->folder));
+  snprintf(s->model_path, sizeof s->model_path, "%s/model.json", s->folder);
+  write_text(s->model_path,
+             "{\"layers\": 1, \"hidden\": 1024, \"inner\": 1408, \"heads\": 8, \"kv_heads\": 8,"
+             " \"head_size\": 128, \"vocabulary\": 100, \"experts\": 4, \"top_k\": 4, \"devices\": 1}");
+  s->options = (struct serving_options){.system = "duplex-pe-et",
+                                        .model = s->model_path,
+                                        .mode = SERVING_FULL,
+                                        .batch = tokens,
+                                        .tables = s->folder,
+                                        .native = true};
+  int error = serving_model_read(&s->model, s->model_path, text, sizeof text);
+  if (!error) error = machine_read(&s->machine, &s->options, &s->model, text, sizeof text);
+  if (error) fail_msg("%s", text);
+  write_table(s, 2, twice_job);
+  write_table(s, 1, PIECE_JOB);
+}
+
+static void close_system(const struct system *s) {
+  static const char *const files[] = {"model.json", "1024_1408_4_1.times", "1024_1408_4_1_twice.times"};
+  for (unsigned i = 0; i < sizeof files / sizeof *files; i++) {
+    char path[96];
+    snprintf(path, sizeof path, "%s/%s", s->folder, files[i]);
+    assert_int_equal(unlink(path), 0);
+  }
+  assert_int_equal(rmdir(s->folder), 0);
+}
+
+static const unsigned *draw(void *context, struct duplex_random *random, unsigned layer, unsigned tokens) {
+  struct system *s = context;
+  (void)random, (void)layer;
+  assert_int_equal(tokens, s->tokens);
+  for (unsigned e = 0; e < EXPERTS; e++) s->counts[e] = s->tokens;
+  return s->counts;
+}
+
+// The way that is chosen with room for so many copies, where so many are asked for; seconds of the layer.
+static void check(struct system *s, unsigned room, unsigned asked, unsigned copies, bool striped,
+                  double *seconds) {
+  struct measured *measured;
+  char text[512] = "";
+  s->machine.copies = room;
+  s->options.copies = asked;
+  const int error =
+      placement_open(&measured, &s->machine, &s->model, &s->options, draw, s, text, sizeof text);
+  if (error) fail_msg("%s", text);
+  assert_int_equal(s->machine.copies, copies);
+  assert_int_equal(measured_has_copies(measured), copies == 2);
+  assert_int_equal(measured_is_striped(measured), striped);
+  *seconds = measured_seconds(measured, draw(s, NULL, 0, s->tokens), s->tokens);
+  measured_close(measured);
+}
+
+// Few tokens: one job over all bundles takes less than one for each half. By hand: a launch and what the
+// table has of experts over all bundles.
+static void test_short(void **state) {
+  struct system s;
+  double once, twice;
+  (void)state;
+  open_system(&s, 3, PIECE_JOB);
+  check(&s, 1, 1, 1, true, &once);
+  assert_near(once, s.machine.launch + (STRIPES_JOB + EXPERTS * s.stripes) / s.machine.clock, 1e-12);
+  check(&s, 1, 0, 1, true, &once);
+  check(&s, 2, 2, 2, false, &twice);
+  check(&s, 2, 0, twice < once ? 2 : 1, twice >= once, &twice);
+  close_system(&s);
+}
+
+// Two copies whose jobs begin slowly are not taken, but kept if they are asked for.
+static void test_slow_copies(void **state) {
+  struct system s;
+  double once, twice;
+  (void)state;
+  open_system(&s, 3, 20 * PIECE_JOB);
+  check(&s, 2, 0, 1, true, &once);
+  check(&s, 2, 2, 2, false, &twice);
+  assert_true(twice > once);
+  close_system(&s);
+}
+
+// Many tokens are the xPU's, wherever they lie: then one copy, in the pieces of the schedule.
+static void test_long(void **state) {
+  struct system s;
+  double seconds;
+  (void)state;
+  open_system(&s, 400, PIECE_JOB);
+  check(&s, 1, 1, 1, false, &seconds);
+  check(&s, 2, 0, 1, false, &seconds);
+  close_system(&s);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_short), cmocka_unit_test(test_slow_copies),
+                                     cmocka_unit_test(test_long)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
