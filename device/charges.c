@@ -6,17 +6,18 @@
 #include "duplex/arithmetic.h"
 #include "xpu/time.h"
 
-// The decision on the RV32 controller in instructions, of which it does 0.7 a clock: for each layout, up to
-// so many tokens and beyond, for 8, 64 and 256 experts, and lines through these. With REPLICATED no decision
-// that build/tests/schedule/test_schedule_cost counts takes more, with the others eight of ten take no more.
-// `paper` is charged as if it were `best`, turns as ALTERNATE.
-#define DECIDE_TOKENS 128u
-#define DECIDE_EXPERTS ((const uint32_t[]){8, 64, 256})
-static const uint32_t decide_cost[][2][3] = {[SCHEDULE_STRIPED] = {{2400, 4400, 6900}, {3200, 4400, 7800}},
-                                             [SCHEDULE_ALTERNATE] = {{2400, 4400, 6900}, {3200, 4400, 7800}},
-                                             [SCHEDULE_SPLIT] = {{2600, 3900, 8500}, {5000, 7900, 10200}},
-                                             [SCHEDULE_HALVED] = {{1370, 2990, 8560}, {1560, 3180, 8750}},
-                                             [SCHEDULE_REPLICATED] = {{955, 1925, 5690}, {1365, 2830, 6200}}};
+// The decision on the RV32 controller in instructions, of which it does 0.7 a clock: so many, for each expert,
+// for each number of groups that experts have (each expert beyond the table has its own), and for each four
+// numbers up to the largest. Fitted for each layout to what build/tests/schedule/test_schedule_cost counts, by
+// relative squares. `paper` is charged as if it were `best`.
+struct decision_cost {
+  uint32_t all, expert, number, four_numbers;
+};
+static const struct decision_cost decision_costs[] = {[SCHEDULE_STRIPED] = {54, 17, 2, 1},
+                                                      [SCHEDULE_ALTERNATE] = {1528, 17, 43, 30},
+                                                      [SCHEDULE_SPLIT] = {1982, 19, 58, 25},
+                                                      [SCHEDULE_HALVED] = {973, 17, 6, 14},
+                                                      [SCHEDULE_REPLICATED] = {451, 18, 21, 9}};
 
 static bool is_xpus(const struct moe_run *run, unsigned stack, unsigned piece, unsigned owned) {
   return !(run->stage->piece[stack][piece].bundles & owned);
@@ -62,17 +63,25 @@ int charges_route(const struct moe_run *run, uint64_t *clocks) {
   return clocks_of(run, &work, clocks);
 }
 
-uint64_t charges_decision(size_t tokens, size_t experts, enum schedule_layout layout) {
-  const uint32_t *cost = decide_cost[layout][tokens > DECIDE_TOKENS];
-  const unsigned i = experts > DECIDE_EXPERTS[1];
-  const int64_t step = DECIDE_EXPERTS[i + 1] - DECIDE_EXPERTS[i];
-  const int64_t beyond = (int64_t)experts - DECIDE_EXPERTS[i];
-  const int64_t instructions = cost[i] + ((int64_t)cost[i + 1] - cost[i]) * beyond / step;
-  return ((uint64_t)instructions * 10 + 6) / 7;
+uint64_t charges_decision(const uint16_t *counts, size_t experts, enum schedule_layout layout) {
+  const struct decision_cost *cost = &decision_costs[layout];
+  bool there[SCHEDULE_GROUPS + 1] = {false};
+  uint64_t numbers = 0;
+  unsigned most = 0;
+  for (size_t e = 0; e < experts; e++) {
+    const unsigned groups = schedule_groups(counts[e]);
+    const unsigned number = duplex_smaller(groups, SCHEDULE_GROUPS);
+    numbers += groups > SCHEDULE_GROUPS || (number && !there[number]);
+    there[number] = groups <= SCHEDULE_GROUPS;
+    most = duplex_larger(most, number);
+  }
+  const uint64_t instructions = cost->all + cost->expert * experts + cost->number * numbers +
+                                cost->four_numbers * duplex_divide_up(most + 1, 4);
+  return (instructions * 10 + 6) / 7;
 }
 
 uint64_t charges_decision_of(const struct moe_run *run) {
-  return charges_decision(run->tokens, run->moe->shape.experts,
+  return charges_decision(run->dispatch.count, run->moe->shape.experts,
                           (enum schedule_layout)run->moe->times.placement.layout);
 }
 

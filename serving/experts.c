@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/charges.h"
 #include "schedule/schedule.h"
 #include "serving/phases.h"
 
@@ -199,14 +200,19 @@ static void fill_phases(const struct experts *x, const unsigned *counts, const s
   }
 }
 
+// Of the decision, whose counts end where 16 bits do.
+static uint64_t decision_clocks(const struct experts *x, const unsigned *counts) {
+  uint16_t most[SCHEDULE_EXPERTS];
+  if (!schedule_is_decided(x->policy)) return 0;
+  for (unsigned e = 0; e < x->layout.of_group; e++)
+    most[e] = (uint16_t)(counts[e] < UINT16_MAX ? counts[e] : UINT16_MAX);
+  return charges_decision(most, x->layout.of_group, SCHEDULE_STRIPED);
+}
+
 // Adds what is charged beside both sides, and returns the seconds of these.
-static double charge_group(const struct experts *x, const unsigned *counts, unsigned tokens,
-                           const struct sides *sides, double *charge, struct experts_cost *cost) {
-  struct layer_phases layer = {.costs = &x->costs,
-                               .decided = schedule_is_decided(x->policy),
-                               .layout = SCHEDULE_STRIPED,
-                               .tokens = tokens,
-                               .shape = x->shape};
+static double charge_group(const struct experts *x, const unsigned *counts, const struct sides *sides,
+                           double *charge, struct experts_cost *cost) {
+  struct layer_phases layer = {.costs = &x->costs, .decision = decision_clocks(x, counts), .shape = x->shape};
   fill_phases(x, counts, sides, &x->costs, layer.phase);
   if (x->machine->controller) {
     fill_phases(x, counts, sides, &x->controlled, layer.controlled);
@@ -216,7 +222,7 @@ static double charge_group(const struct experts *x, const unsigned *counts, unsi
   return phases_charge(x->machine, &layer, charge);
 }
 
-struct experts_cost experts_run(struct experts *x, const unsigned *counts, unsigned tokens, double *charge) {
+struct experts_cost experts_run(struct experts *x, const unsigned *counts, double *charge) {
   struct experts_cost cost = {0};
   double slowest[SERVING_CHARGES] = {0};
   double longest = 0;
@@ -225,7 +231,7 @@ struct experts_cost experts_run(struct experts *x, const unsigned *counts, unsig
     decide(x, counts);
     const struct sides sides = run_group(x, counts, &cost);
     const double of_sides = x->machine->mode == SERVING_FULL
-                                ? charge_group(x, counts, tokens, &sides, of_group, &cost)
+                                ? charge_group(x, counts, &sides, of_group, &cost)
                                 : seconds_of(x, &sides);
     double seconds = of_sides;
     for (unsigned i = 0; i < SERVING_CHARGES; i++) seconds += of_group[i];

@@ -30,9 +30,8 @@ void experts_close(struct experts *experts);
 // Whether there is a cycle model of all that runs the experts: of Logic-PIM with weights of 16 bits.
 bool experts_have_tables(const struct machine *machine, const struct serving_model *model);
 
-// counts[e]: tokens of each expert of the layer; tokens: of the stage. FULL: adds what is charged beside the
-// sides to charge[SERVING_CHARGES].
-struct experts_cost experts_run(struct experts *experts, const unsigned *counts, unsigned tokens,
-                                double *charge);
+// counts[e]: tokens of each expert of the layer. FULL: adds what is charged beside the sides to
+// charge[SERVING_CHARGES].
+struct experts_cost experts_run(struct experts *experts, const unsigned *counts, double *charge);
 
 #endif

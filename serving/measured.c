@@ -205,7 +205,7 @@ static unsigned decided_tokens(enum schedule_policy policy, unsigned count) {
 
 // The counts in falling order within each class. Those that a decision does not tell apart stay in the order
 // of the experts, in which a device has them: which of these Logic-PIM gets changes the sums.
-static void sort_counts(const struct measured *m, const unsigned *counts, unsigned *sorted) {
+static void sort_counts(const struct measured *m, const uint16_t *counts, uint16_t *sorted) {
   for (unsigned e = 0; e < m->layout.of_group; e++) {
     const unsigned tokens = decided_tokens(m->policy, counts[e]);
     unsigned at = e;
@@ -216,7 +216,7 @@ static void sort_counts(const struct measured *m, const unsigned *counts, unsign
 }
 
 // The policy's decision about sorted counts; kept ones are taken again.
-static void decide(struct measured *m, enum schedule_policy policy, const unsigned *counts) {
+static void decide(struct measured *m, enum schedule_policy policy, const uint16_t *counts) {
   uint16_t tokens[SCHEDULE_EXPERTS];
   uint64_t hash = (14695981039346656037u ^ policy) * 1099511628211u;  // FNV-1a
   const unsigned experts = m->layout.of_group;
@@ -277,18 +277,19 @@ struct group_cost {
   double charge[SERVING_CHARGES];
 };
 
-static struct layer_phases phases_of(const struct measured *m, const unsigned *counts, unsigned tokens) {
+static uint64_t decision_clocks(const struct measured *m, const uint16_t *counts) {
+  return charges_decision(counts, m->layout.of_group, (enum schedule_layout)m->times.placement.layout);
+}
+
+static struct layer_phases phases_of(const struct measured *m, const uint16_t *counts) {
   const struct schedule_decision *d = m->decision;
-  uint16_t of_call[SCHEDULE_EXPERTS];
+  const bool decided = schedule_is_decided((enum schedule_policy)d->policy);
   struct layer_phases layer = {.costs = schedule_costs_of(&m->times, d),
-                               .decided = schedule_is_decided((enum schedule_policy)d->policy),
-                               .layout = m->times.placement.layout,
-                               .tokens = tokens,
+                               .decision = decided ? decision_clocks(m, counts) : 0,
                                .shape = m->times.shape};
-  for (unsigned e = 0; e < m->layout.of_group; e++) of_call[e] = (uint16_t)counts[e];
-  schedule_phases(&m->times, phases_format(m->machine), of_call, d, layer.phase);
+  schedule_phases(&m->times, phases_format(m->machine), counts, d, layer.phase);
   if (!is_controlled(m)) return layer;
-  schedule_phases(&m->controlled, phases_format(m->machine), of_call, d, layer.controlled);
+  schedule_phases(&m->controlled, phases_format(m->machine), counts, d, layer.controlled);
   layer.controlled_costs = schedule_costs_of(&m->controlled, d);
   return layer;
 }
@@ -301,25 +302,22 @@ static double checked_clocks(const struct schedule_phase phase[2]) {
 }
 
 // `best` where its decision pays with all that it brings about, or one side alone, as on a device.
-static enum schedule_policy policy_for(const struct measured *m, const unsigned *counts, unsigned tokens) {
+static enum schedule_policy policy_for(const struct measured *m, const uint16_t *counts) {
   uint64_t pairs = 0;
   if (m->policy != SCHEDULE_BEST) return m->policy;
   for (unsigned e = 0; e < m->layout.of_group; e++) pairs += counts[e];
-  const uint64_t decision =
-      charges_decision(tokens, m->layout.of_group, (enum schedule_layout)m->times.placement.layout);
-  return schedule_worthwhile(&m->worth, (uint32_t)pairs, decision);
+  return schedule_worthwhile(&m->worth, (uint32_t)pairs, decision_clocks(m, counts));
 }
 
 // Decides one group's experts and charges them: seconds of both sides, energy, work.
-static struct group_cost run_group(struct measured *m, const unsigned *given, unsigned tokens,
-                                   struct experts_cost *cost) {
-  unsigned counts[SCHEDULE_EXPERTS];
+static struct group_cost run_group(struct measured *m, const uint16_t *given, struct experts_cost *cost) {
+  uint16_t counts[SCHEDULE_EXPERTS];
   struct group_cost g = {0};
   const struct processor *pim = &m->machine->pim;
   const struct processor *xpu = &m->machine->xpu;
   sort_counts(m, given, counts);
-  decide(m, policy_for(m, counts, tokens), counts);
-  const struct layer_phases layer = phases_of(m, counts, tokens);
+  decide(m, policy_for(m, counts), counts);
+  const struct layer_phases layer = phases_of(m, counts);
   const struct schedule_phase *phase = layer.phase;
   g.pim = (double)(phase[0].pim + phase[1].pim) / m->machine->clock;
   g.xpu = (double)(phase[0].xpu + phase[1].xpu) / m->machine->clock;
@@ -364,13 +362,13 @@ static unsigned calls_of(const struct measured *m, const unsigned *counts) {
 }
 
 // Adds a call of all devices, of which the slowest counts.
-static void run_call(struct measured *m, const unsigned *counts, unsigned tokens, unsigned call,
-                     unsigned calls, struct experts_cost *cost, double *charge) {
+static void run_call(struct measured *m, const unsigned *counts, unsigned call, unsigned calls,
+                     struct experts_cost *cost, double *charge) {
   struct group_cost slowest = {0};
   for (unsigned i = 0; i < m->layout.groups; i++) {
-    unsigned of_call[SCHEDULE_EXPERTS];
-    for (unsigned e = 0; e < m->layout.of_group; e++) of_call[e] = share_of(*counts++, call, calls);
-    const struct group_cost g = run_group(m, of_call, share_of(tokens, call, calls), cost);
+    uint16_t of_call[SCHEDULE_EXPERTS];
+    for (unsigned e = 0; e < m->layout.of_group; e++) of_call[e] = (uint16_t)share_of(*counts++, call, calls);
+    const struct group_cost g = run_group(m, of_call, cost);
     if (g.seconds > slowest.seconds) slowest = g;
     cost->xpu_busy += g.xpu / m->layout.groups;
     cost->pim_busy += g.pim / m->layout.groups;
@@ -381,23 +379,16 @@ static void run_call(struct measured *m, const unsigned *counts, unsigned tokens
   cost->checked += slowest.checked;
 }
 
-static struct experts_cost run_layer(struct measured *m, const unsigned *counts, unsigned tokens,
-                                     double *charge) {
+struct experts_cost measured_run(struct measured *m, const unsigned *counts, double *charge) {
   struct experts_cost cost = {0};
   const unsigned calls = calls_of(m, counts);
-  for (unsigned call = 0; call < calls; call++) run_call(m, counts, tokens, call, calls, &cost, charge);
+  for (unsigned call = 0; call < calls; call++) run_call(m, counts, call, calls, &cost, charge);
   return cost;
 }
 
-double measured_seconds(struct measured *m, const unsigned *counts, unsigned tokens) {
+double measured_seconds(struct measured *m, const unsigned *counts) {
   double charge[SERVING_CHARGES] = {0};
-  double seconds = measured_run(m, counts, tokens, charge).seconds;
+  double seconds = measured_run(m, counts, charge).seconds;
   for (unsigned i = 0; i < SERVING_CHARGES; i++) seconds += charge[i];
   return seconds;
-}
-
-struct experts_cost measured_run(struct measured *m, const unsigned *counts, unsigned tokens,
-                                 double *charge) {
-  if (tokens == 0) return (struct experts_cost){0};
-  return run_layer(m, counts, tokens, charge);
 }

@@ -27,12 +27,11 @@ bool measured_has_copies(const struct measured *measured);
 bool measured_is_striped(const struct measured *measured);
 void measured_close(struct measured *measured);
 
-// counts[e]: tokens of each expert; tokens: of the stage. Adds what is charged beside the sides to
-// charge[SERVING_CHARGES], which is part of the cost's seconds.
-struct experts_cost measured_run(struct measured *measured, const unsigned *counts, unsigned tokens,
-                                 double *charge);
+// counts[e]: tokens of each expert. Adds what is charged beside the sides to charge[SERVING_CHARGES], which
+// is part of the cost's seconds.
+struct experts_cost measured_run(struct measured *measured, const unsigned *counts, double *charge);
 
 // Seconds of such a layer with everything charged.
-double measured_seconds(struct measured *measured, const unsigned *counts, unsigned tokens);
+double measured_seconds(struct measured *measured, const unsigned *counts);
 
 #endif

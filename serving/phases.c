@@ -2,8 +2,6 @@
 // Costs of a layer of experts beside its sides: launches, transfers, jobs, firmware, decision.
 #include "serving/phases.h"
 
-#include "device/charges.h"
-
 #define STACKS 5.0
 #define CLOCK_BYTES (32 * 0.993)  // of the xPU's path to a channel, in a clock
 #define PIECE_BYTES 32u           // of the sums of an expert and a column, read at once
@@ -48,8 +46,7 @@ struct schedule_costs phases_controlled_costs(const struct schedule_costs *costs
 
 // The kernel of the first phase is launched while the controller decides.
 static void charge_launches(const struct machine *m, const struct layer_phases *l, double *charge) {
-  const double decision =
-      l->decided ? (double)charges_decision(l->tokens, l->shape.experts, l->layout) / m->clock : 0;
+  const double decision = (double)l->decision / m->clock;
   const unsigned phases = schedule_phase_works(&l->phase[0]) + schedule_phase_works(&l->phase[1]);
   const double hidden = decision < m->launch ? decision : m->launch;
   charge[SERVING_DECISION] += decision;

@@ -14,10 +14,8 @@ struct layer_phases {
   // The same with firmware that takes its time on the RV32 controller. costs NULL: it takes none.
   struct schedule_phase controlled[2];
   const struct schedule_costs *controlled_costs;
-  bool decided;                 // by a policy that a controller runs,
-  enum schedule_layout layout;  // of experts that lie so
-  unsigned tokens;              // of the stage
-  struct schedule_shape shape;  // hidden size, experts
+  uint64_t decision;            // clocks on the controller; 0: nothing is decided
+  struct schedule_shape shape;  // hidden size
 };
 
 // How the partial sums of a machine come back.

@@ -27,7 +27,7 @@ static double seconds_of_layers(const struct chooser *c, struct measured *measur
   duplex_random_seed(&random, c->options->seed, COMPARED_STREAM);
   for (unsigned i = 0; i < COMPARED; i++) {
     const unsigned *counts = c->draw(c->context, &random, i % model_moe_layers(c->model), tokens);
-    seconds += measured_seconds(measured, counts, tokens);
+    seconds += measured_seconds(measured, counts);
   }
   return seconds;
 }

@@ -346,17 +346,17 @@ static struct experts_cost profiled_experts(const struct stage_model *s) {
   return (struct experts_cost){.seconds = seconds, .xpu_busy = seconds};
 }
 
-static struct experts_cost layer_of_experts(struct stage_model *s, unsigned tokens, double *charge) {
+static struct experts_cost layer_of_experts(struct stage_model *s, double *charge) {
   if (s->profile) return profiled_experts(s);
-  return s->measured ? measured_run(s->measured, s->counts, tokens, charge)
-                     : experts_run(s->experts, s->counts, tokens, charge);
+  return s->measured ? measured_run(s->measured, s->counts, charge)
+                     : experts_run(s->experts, s->counts, charge);
 }
 
 // Draws the experts of so many tokens, at most DRAW_MOST, in every MoE layer and charges them.
 static void run_experts(struct stage_model *s, unsigned tokens, struct serving_cost *cost) {
   for (unsigned layer = 0; layer < model_moe_layers(s->model); layer++) {
     draw_experts(s, &s->random, layer, tokens);
-    const struct experts_cost moe = layer_of_experts(s, tokens, cost->charge);
+    const struct experts_cost moe = layer_of_experts(s, cost->charge);
     cost->part[SERVING_MOE] += moe.seconds;
     cost->checked += moe.checked;
     cost->xpu[SERVING_MOE] += moe.xpu_busy;

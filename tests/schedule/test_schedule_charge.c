@@ -401,14 +401,13 @@ static unsigned take_layer(const struct way *way, const uint16_t *counts, double
   return launched;
 }
 
-static void charge_layer(const struct way *way, const uint16_t *counts, uint32_t tokens,
-                         struct charges *sum) {
+static void charge_layer(const struct way *way, const uint16_t *counts, struct charges *sum) {
   const double bound = schedule_bound(&measured, counts);
   if (bound < LONG_LAYER) return;
   double part[PARTS];
   double total = 0;
   const unsigned launched = take_layer(way, counts, part);
-  part[DECISION] = (double)charges_decision(tokens, measured.shape.experts,
+  part[DECISION] = (double)charges_decision(counts, measured.shape.experts,
                                             (enum schedule_layout)measured.placement.layout);
   // The first launch goes on beside the decision.
   part[LAUNCHES] = (launched - 1) * LAUNCH + (LAUNCH > part[DECISION] ? LAUNCH - part[DECISION] : 0);
@@ -477,7 +476,7 @@ static void charge_model(unsigned model, const struct how *how, struct charges *
       const uint32_t chosen = 1 + (uint32_t)duplex_random_below(&random, octave < 3 ? 1u << octave : 8);
       uint16_t counts[SCHEDULE_EXPERTS];
       draw_counts(&random, (unsigned)(i % KINDS), 1u << octave, tokens, chosen, counts);
-      charge_layer(&way, counts, tokens, sum);
+      charge_layer(&way, counts, sum);
     }
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The instructions of a decision on the RV32 controller, from counts in memory to cuts in memory.
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -97,20 +98,21 @@ static void make_times(unsigned model, uint32_t experts, uint32_t replicated) {
   schedule_formula(&shape, &placement, &times);
 }
 
-// `charged`: decisions that take no more than a device charges.
+// Instructions; and what a device charges beyond them, in shares: in the mean, and the most of either sign.
 struct cost {
   uint64_t most, mean;
-  unsigned charged;
+  double beyond, furthest;
 };
 
 static double microseconds(uint64_t instructions_) {
   return (double)instructions_ / (CLOCKS_PER_MICROSECOND * INSTRUCTIONS_OF_TEN_CLOCKS / 10.);
 }
 
-// True if a device charges as much for a decision of up to so many tokens.
-static bool is_charged(uint32_t experts, uint32_t tokens, uint64_t instructions_) {
-  const uint64_t clocks = charges_decision(tokens, experts, (enum schedule_layout)times.placement.layout);
-  return instructions_ * 10 <= clocks * INSTRUCTIONS_OF_TEN_CLOCKS;
+// What a device charges for a decision beyond so many instructions, as a share of these.
+static double charged_beyond(const uint16_t *counts, uint64_t instructions_) {
+  const uint64_t clocks =
+      charges_decision(counts, times.shape.experts, (enum schedule_layout)times.placement.layout);
+  return (double)clocks * INSTRUCTIONS_OF_TEN_CLOCKS / 10 / (double)instructions_ - 1;
 }
 
 // The instructions of `best` for that many experts and up to that many tokens, over kinds of distributions.
@@ -127,16 +129,19 @@ static struct cost cost_of(unsigned model, uint32_t experts, uint32_t replicated
     draw_counts(&random, i % KINDS, experts, draw_scale(&random, tokens), chosen, counts);
     const uint64_t now = run(engine, entry, SCHEDULE_BEST, counts);
     if (now > cost.most) cost.most = now;
+    const double beyond = charged_beyond(counts, now);
     cost.mean += now;
-    cost.charged += is_charged(experts, tokens, now);
+    cost.beyond += beyond / CASES;
+    if (fabs(beyond) > fabs(cost.furthest)) cost.furthest = beyond;
   }
   uc_close(engine);
   cost.mean /= CASES;
   print_message(
       "%-14s %3u experts, %s, up to %4u tokens: %5lu instructions at most, %5lu on average, %.2f us at most, "
-      "%.2f us on average\n",
+      "%.2f us on average; charged %+.1f%% on average, %+.0f%% at most\n",
       model_names[model], experts, replicated ? "two copies" : "one copy", tokens, (unsigned long)cost.most,
-      (unsigned long)cost.mean, microseconds(cost.most), microseconds(cost.mean));
+      (unsigned long)cost.mean, microseconds(cost.most), microseconds(cost.mean), 100 * cost.beyond,
+      100 * cost.furthest);
   return cost;
 }
 
@@ -156,10 +161,8 @@ static void test_cost(void **state) {
       const bool halved = times.placement.layout == SCHEDULE_HALVED;
       assert_true(decoding.most <= (halved ? limits[i].halves : limits[i].pairs));
       assert_true(decoding.mean <= (halved ? limits[i].mean_halves : limits[i].mean_pairs));
-      assert_true(decoding.charged >= CASES * 8 / 10);
       const struct cost any = cost_of(model, limits[i].experts, 0, 4096);
       assert_true(any.most <= limits[i].any);
-      assert_true(any.charged >= CASES * 8 / 10);
     }
 }
 
@@ -175,10 +178,8 @@ static void test_cost_of_copies(void **state) {
       const struct cost decoding = cost_of(model, limits[i].experts, 1, 128);
       assert_int_equal(times.placement.layout, SCHEDULE_REPLICATED);
       assert_true(decoding.most <= limits[i].most);
-      assert_int_equal(decoding.charged, CASES);
       const struct cost any = cost_of(model, limits[i].experts, 1, 4096);
       assert_true(any.most <= limits[i].any);
-      assert_int_equal(any.charged, CASES);
     }
 }
 

@@ -244,7 +244,7 @@ static double told(struct bench *b, const unsigned *counts, unsigned tokens,
                    const struct duplex_moe_stats *stats) {
   double charge[SERVING_CHARGES] = {0};
   const struct node_load load = {.decoding = tokens};
-  const struct experts_cost cost = measured_run(b->measured, counts, tokens, charge);
+  const struct experts_cost cost = measured_run(b->measured, counts, charge);
   check_energy(b, &cost, stats);
   double sum = cost.seconds;
   for (unsigned i = 0; i < SERVING_CHARGES; i++) sum += charge[i];

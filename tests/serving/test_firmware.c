@@ -24,10 +24,10 @@ struct system {
   struct measured *measured;
 };
 
-// Mixtral on a system, with firmware that takes no time or on the controller.
-static void open_system(struct system *s, const char *name, unsigned copies, bool native) {
+// A model on a system, with firmware that takes no time or on the controller.
+static void open_system(struct system *s, const char *name, const char *model, unsigned copies, bool native) {
   char text[512] = "";
-  *s = (struct system){.options = {.system = name, .model = "mixtral", .native = native}};
+  *s = (struct system){.options = {.system = name, .model = model, .native = native}};
   int error = serving_model_read(&s->model, s->options.model, text, sizeof text);
   if (!error) error = machine_read(&s->machine, &s->options, &s->model, text, sizeof text);
   s->machine.copies = copies;
@@ -64,7 +64,7 @@ static void check_layers(unsigned copies) {
   struct system s;
   static struct schedule_times tables[2], charged;
   static struct schedule_work work;
-  open_system(&s, "duplex-pe-et", copies, false);
+  open_system(&s, "duplex-pe-et", "mixtral", copies, false);
   load_tables(&s, tables);
   assert_true(schedule_charge(&tables[1], SCHEDULE_EXACT, &charged));
   for (unsigned tokens = 2; tokens <= 64; tokens *= 2) {
@@ -76,7 +76,7 @@ static void check_layers(unsigned copies) {
     schedule_decide(SCHEDULE_BEST, &charged, counts, &work, &decision);
     const double clocks[] = {(double)clocks_by(&tables[0], &decision, counts),
                              (double)clocks_by(&tables[1], &decision, counts)};
-    const struct experts_cost cost = measured_run(s.measured, numbers, 4 * tokens, charge);
+    const struct experts_cost cost = measured_run(s.measured, numbers, charge);
     assert_near(charge[SERVING_FIRMWARE] * s.machine.clock, clocks[1] - clocks[0], 1e-9);
     printf("%u copies, %u tokens of each expert: %.0f clocks, %.0f on the controller\n", copies, tokens,
            clocks[0], clocks[1]);
@@ -88,12 +88,14 @@ static void check_layers(unsigned copies) {
   measured_close(s.measured);
 }
 
-// Whether the rule has a controller decide about a layer of so many pairs, spread evenly.
+// Whether the rule has a controller decide about a layer of so many pairs a device, spread evenly.
 static bool is_decided(const struct system *s, unsigned pairs) {
-  unsigned numbers[EXPERTS];
+  unsigned numbers[SCHEDULE_EXPERTS];
   double charge[SERVING_CHARGES] = {0};
-  for (unsigned e = 0; e < EXPERTS; e++) numbers[e] = pairs / EXPERTS + (e < pairs % EXPERTS);
-  measured_run(s->measured, numbers, pairs, charge);
+  const unsigned experts = experts_layout(&s->machine, &s->model).of_group;
+  for (unsigned e = 0; e < s->model.experts; e++)
+    numbers[e] = pairs / experts + (e % experts < pairs % experts);
+  measured_run(s->measured, numbers, charge);
   return charge[SERVING_DECISION] > 0;
 }
 
@@ -103,7 +105,7 @@ static void test_decisions(void **state) {
   unsigned fewer = 0;
   unsigned more = 0;
   (void)state;
-  for (unsigned native = 0; native < 2; native++) open_system(&s[native], "duplex-pe-et", 1, native);
+  for (unsigned native = 0; native < 2; native++) open_system(&s[native], "duplex-pe-et", "grok1", 1, native);
   for (unsigned pairs = 1; pairs <= 1024; pairs++) {
     fewer += is_decided(&s[1], pairs) && !is_decided(&s[0], pairs);
     more += is_decided(&s[0], pairs) && !is_decided(&s[1], pairs);
