@@ -83,9 +83,11 @@ static void list_ranks(const struct schedule_times *times, struct schedule_count
 
 struct schedule_cut_times schedule_hot_cut_times(const struct schedule_times *times, uint32_t groups,
                                                  uint32_t q, uint32_t hot[2][SCHEDULE_CUTS]) {
+  const struct schedule_row *row = &times->rows[SCHEDULE_GROUPS];
+  const uint32_t more = groups - SCHEDULE_GROUPS;
   for (uint32_t cut = 0; cut <= times->placement.parts[q]; cut++) {
-    hot[0][cut] = SCHEDULE_TIME(times, groups, pim[q][cut]);
-    hot[1][cut] = SCHEDULE_TIME(times, groups, xpu[q][cut]);
+    hot[0][cut] = row->pim[q][cut] + more * times->slope.pim[q][cut];
+    hot[1][cut] = row->xpu[q][cut] + more * times->slope.xpu[q][cut];
   }
   return (struct schedule_cut_times){hot[0], hot[1]};
 }

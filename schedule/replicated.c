@@ -2,7 +2,8 @@
 // The policy `best` where each expert lies twice: both sides at once in one phase (docs/schedule.md, "best").
 //
 // Experts are in the order of their groups. Those before the front are on Logic-PIM and those behind it on
-// the xPU. One expert is cut, or divided by its tokens, where both sides take equally long.
+// the xPU. One expert is cut, or divided by its tokens, where both sides take equally long. Where that leaves
+// them far apart, the one before it is cut too.
 #include <stddef.h>
 
 #include "duplex/arithmetic.h"
@@ -12,14 +13,22 @@
 
 #define MOST_LINES 4u  // places that are sought along lines
 
+// A second expert is cut where that makes no decision longer than the longest one: among so many experts, if
+// the front came through so few ranks. It wins more than it takes if both sides are so many clocks apart.
+#define SECOND_EXPERTS 8u
+#define SECOND_RANKS 1u
+#define SECOND_CLOCKS 1000u
+#define MOST_PAIRS 3u  // of cuts that are tried
+
 // Where the front is: so many of the ranks are before it; then experts of one more rank with their shares, if
-// it is divided. `groups`: of the one with the share's cut, if it is divided by its tokens. And the times of
-// both sides.
+// it is divided. `groups`: of the one with the share's cut, if it is divided by its tokens. `second_groups`:
+// if not 0, the first expert with so many, which is before the front, has the cut `second_cut`. And the times
+// of both sides.
 struct front {
   uint32_t ranks;
   bool divided;
   struct schedule_share share;
-  uint32_t groups;
+  uint32_t groups, second_groups, second_cut;
   uint32_t pim, xpu;
 };
 
@@ -39,6 +48,47 @@ static void cut_one(struct schedule_cut_times times, uint32_t last, struct front
   front->share.cut = cut;
   front->pim = pim + times.pim[cut];
   front->xpu = xpu + times.xpu[cut];
+}
+
+// True if cutting a second expert may win more than it takes, where the one at the front has that rank.
+static bool may_cut_second(const struct schedule_times *times, uint32_t rank, const struct front *front) {
+  const uint32_t apart = duplex_larger(front->pim, front->xpu) - duplex_smaller(front->pim, front->xpu);
+  return front->ranks <= SECOND_RANKS && front->ranks + front->share.full && rank < SCHEDULE_GROUPS &&
+         times->shape.experts <= SECOND_EXPERTS && times->placement.parts[0] > 1 &&
+         apart > SECOND_CLOCKS / times->clocks_per_unit;
+}
+
+// Cuts an expert with so many groups, which is before the one that is cut, too, if that is shorter. Of all
+// pairs of their cuts only those count that are next to where both sides take equally long, the first ones of
+// which are tried: from each to the next one either the former gives a part to the xPU, or the latter one to
+// Logic-PIM.
+static void cut_second(const struct schedule_times *times, uint32_t groups, struct schedule_cut_times latter,
+                       struct front *front) {
+  const struct schedule_cut_times former = {times->rows[groups].pim[0], times->rows[groups].xpu[0]};
+  const uint32_t last = times->placement.parts[0];
+  uint32_t least = (uint32_t)duplex_larger(front->pim, front->xpu);
+  uint32_t cut = front->share.cut;
+  const uint32_t pim = front->pim - former.pim[last] - latter.pim[cut];
+  const uint32_t xpu = front->xpu - former.xpu[last] - latter.xpu[cut];
+  uint32_t second = last - 1;
+  for (uint32_t left = MOST_PAIRS; left && second < last && cut <= last; left--) {
+    const uint32_t both_pim = pim + former.pim[second] + latter.pim[cut];
+    const uint32_t both_xpu = xpu + former.xpu[second] + latter.xpu[cut];
+    const uint32_t longest = (uint32_t)duplex_larger(both_pim, both_xpu);
+    if (longest < least) {
+      least = longest;
+      front->second_groups = groups;
+      front->second_cut = second;
+      front->share.cut = cut;
+      front->pim = both_pim;
+      front->xpu = both_xpu;
+    }
+    if (both_pim < both_xpu) {
+      cut++;
+    } else {
+      second--;  // from 0 on beyond the last
+    }
+  }
 }
 
 static uint32_t longer(const struct sides *sides) { return (uint32_t)duplex_larger(sides->pim, sides->xpu); }
@@ -117,46 +167,56 @@ static void meet(const struct schedule_times *times, struct schedule_work *work,
     front->share = (struct schedule_share){whole, last, 0, 0};
     const struct sides all_xpus = {0, front->pim, front->xpu};
     cut_one(cuts, last, front);
-    if (cuts.xpu[0] > times->rows[1].xpu[0][0])
+    if (cuts.xpu[0] > times->rows[1].xpu[0][0]) {
       divide_one(times, cuts, schedule_rank_groups(counted, rank), all_xpus, front);
+    } else if (may_cut_second(times, rank, front)) {
+      const uint32_t before = whole ? rank : counted->rank[front->ranks - 1];
+      cut_second(times, before + 1, cuts, front);
+    }
     return;
   }
 }
 
-// The expert that is divided by its tokens: of its rank, behind those that Logic-PIM has whole.
-static uint32_t divided_expert(const uint8_t *ranks, uint32_t rank, uint32_t whole) {
+// The expert of a rank behind so many others of it.
+static uint32_t expert_of(const uint8_t *ranks, uint32_t rank, uint32_t others) {
   uint32_t expert = 0;
-  while (ranks[expert] != rank || whole-- > 0) expert++;
+  while (ranks[expert] != rank || others-- > 0) expert++;
   return expert;
 }
 
 // The cuts of all experts, and once more for the copies.
 static void write_cuts(const struct schedule_times *times, const struct schedule_work *work,
-                       struct front *front, struct schedule_decision *decision) {
+                       const struct front *front, struct schedule_decision *decision) {
   const uint8_t *rank = work->counted[0].rank;
   const uint32_t experts = times->shape.experts;
-  const uint32_t whole = front->share.full;  // which is counted down
+  struct schedule_share share;  // which is counted down
   struct schedule_cuts cuts;
   schedule_clear_cuts(&cuts);
   cuts.whole = times->placement.parts[0];
   if (front->divided) {
-    schedule_set_cuts(&cuts, SCHEDULE_ALL, rank[front->ranks], &front->share);
+    share = front->share;
+    schedule_set_cuts(&cuts, SCHEDULE_ALL, rank[front->ranks], &share);
   } else {
     schedule_set_cuts(&cuts, SCHEDULE_ALL, front->ranks ? rank[front->ranks - 1] + 1u : 0, NULL);
   }
   schedule_write_cuts(&cuts, work->rank, experts, decision->cut[0]);
+  if (front->second_groups)
+    decision->cut[0][expert_of(work->rank, front->second_groups - 1, 0)] = (uint8_t)front->second_cut;
   for (uint32_t e = 0; e < experts; e += 4)
     __builtin_memcpy(__builtin_assume_aligned(decision->cut[1] + e, 4),
                      __builtin_assume_aligned(decision->cut[0] + e, 4), 4);
   decision->groups = front->groups;
-  if (front->groups) decision->divided = divided_expert(work->rank, rank[front->ranks], whole);
+  if (front->groups) decision->divided = expert_of(work->rank, rank[front->ranks], front->share.full);
 }
 
 // Called, so that the firmware is no longer for it.
 __attribute__((noinline)) void schedule_replicated(const struct schedule_times *times,
                                                    struct schedule_work *work,
                                                    struct schedule_decision *decision) {
-  struct front front = {.xpu = work->counted[0].xpu[0]};
+  struct front front;
+  front.ranks = front.groups = front.second_groups = front.pim = 0;
+  front.divided = false;
+  front.xpu = work->counted[0].xpu[0];
   meet(times, work, &front);
   write_cuts(times, work, &front, decision);
   decision->owned[0] = SCHEDULE_COPIED_BUNDLES;
