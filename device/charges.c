@@ -6,18 +6,19 @@
 #include "duplex/arithmetic.h"
 #include "xpu/time.h"
 
-// The decision on the RV32 controller in instructions, of which it does 0.7 a clock: so many, for each expert,
-// for each number of groups that experts have (each expert beyond the table has its own), and for each four
-// numbers up to the largest. Fitted for each layout to what build/tests/schedule/test_schedule_cost counts, by
-// relative squares. `paper` is charged as if it were `best`.
+// The decision on the RV32 controller in instructions, of which it does 0.7 a clock: so many, for each
+// expert, for each number of groups that experts have (each expert beyond the table has its own), for each
+// four numbers up to the largest, and for each part of a piece. Fitted for each layout to what
+// build/tests/schedule/test_schedule_cost counts, by relative squares. `paper` is charged as if it were
+// `best`.
 struct decision_cost {
-  uint32_t all, expert, number, four_numbers;
+  uint32_t all, expert, number, four_numbers, part;
 };
-static const struct decision_cost decision_costs[] = {[SCHEDULE_STRIPED] = {54, 17, 2, 1},
-                                                      [SCHEDULE_ALTERNATE] = {1528, 17, 43, 30},
-                                                      [SCHEDULE_SPLIT] = {1982, 19, 58, 25},
-                                                      [SCHEDULE_HALVED] = {973, 17, 6, 14},
-                                                      [SCHEDULE_REPLICATED] = {451, 18, 21, 9}};
+static const struct decision_cost decision_costs[] = {[SCHEDULE_STRIPED] = {54, 17, 2, 1, 0},
+                                                      [SCHEDULE_ALTERNATE] = {1528, 17, 44, 30, 0},
+                                                      [SCHEDULE_SPLIT] = {1983, 19, 58, 24, 0},
+                                                      [SCHEDULE_HALVED] = {974, 17, 7, 13, 0},
+                                                      [SCHEDULE_REPLICATED] = {407, 18, 23, 6, 13}};
 
 static bool is_xpus(const struct moe_run *run, unsigned stack, unsigned piece, unsigned owned) {
   return !(run->stage->piece[stack][piece].bundles & owned);
@@ -63,8 +64,9 @@ int charges_route(const struct moe_run *run, uint64_t *clocks) {
   return clocks_of(run, &work, clocks);
 }
 
-uint64_t charges_decision(const uint16_t *counts, size_t experts, enum schedule_layout layout) {
-  const struct decision_cost *cost = &decision_costs[layout];
+uint64_t charges_decision(const uint16_t *counts, size_t experts,
+                          const struct schedule_placement *placement) {
+  const struct decision_cost *cost = &decision_costs[placement->layout];
   bool there[SCHEDULE_GROUPS + 1] = {false};
   uint64_t numbers = 0;
   unsigned most = 0;
@@ -76,13 +78,13 @@ uint64_t charges_decision(const uint16_t *counts, size_t experts, enum schedule_
     most = duplex_larger(most, number);
   }
   const uint64_t instructions = cost->all + cost->expert * experts + cost->number * numbers +
-                                cost->four_numbers * duplex_divide_up(most + 1, 4);
+                                cost->four_numbers * duplex_divide_up(most + 1, 4) +
+                                cost->part * placement->parts[0];
   return (instructions * 10 + 6) / 7;
 }
 
 uint64_t charges_decision_of(const struct moe_run *run) {
-  return charges_decision(run->dispatch.count, run->moe->shape.experts,
-                          (enum schedule_layout)run->moe->times.placement.layout);
+  return charges_decision(run->dispatch.count, run->moe->shape.experts, &run->moe->times.placement);
 }
 
 static bool is_decided(const struct moe_run *run) {

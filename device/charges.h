@@ -18,7 +18,7 @@ uint64_t charges_decide(const struct moe_run *run);
 // charges_decision.
 bool charges_decides_in_job(const struct moe_run *run);
 // Clocks of the decision on the RV32 controller about experts with so many tokens each that lie so.
-uint64_t charges_decision(const uint16_t *counts, size_t experts, enum schedule_layout layout);
+uint64_t charges_decision(const uint16_t *counts, size_t experts, const struct schedule_placement *placement);
 uint64_t charges_decision_of(const struct moe_run *run);
 uint64_t charges_launch(const struct moe_run *run);
 // The kernel of the first phase is launched while the controller decides.

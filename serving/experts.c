@@ -202,11 +202,12 @@ static void fill_phases(const struct experts *x, const unsigned *counts, const s
 
 // Of the decision, whose counts end where 16 bits do.
 static uint64_t decision_clocks(const struct experts *x, const unsigned *counts) {
+  static const struct schedule_placement striped = {SCHEDULE_STRIPED, 1, {1}, {{0}}};
   uint16_t most[SCHEDULE_EXPERTS];
   if (!schedule_is_decided(x->policy)) return 0;
   for (unsigned e = 0; e < x->layout.of_group; e++)
     most[e] = (uint16_t)(counts[e] < UINT16_MAX ? counts[e] : UINT16_MAX);
-  return charges_decision(most, x->layout.of_group, SCHEDULE_STRIPED);
+  return charges_decision(most, x->layout.of_group, &striped);
 }
 
 // Adds what is charged beside both sides, and returns the seconds of these.

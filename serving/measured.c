@@ -278,7 +278,7 @@ struct group_cost {
 };
 
 static uint64_t decision_clocks(const struct measured *m, const uint16_t *counts) {
-  return charges_decision(counts, m->layout.of_group, (enum schedule_layout)m->times.placement.layout);
+  return charges_decision(counts, m->layout.of_group, &m->times.placement);
 }
 
 static struct layer_phases phases_of(const struct measured *m, const uint16_t *counts) {

@@ -239,6 +239,7 @@ static void test_firmware(void **state) {
   struct duplex_random random;
   struct duplex_riscv_options riscv = {0};
   static const uint16_t a_group[4] = {1};  // at most, as of TOKENS
+  static const struct schedule_placement placement = {.layout = SCHEDULE_REPLICATED, .parts = {1}};
   const size_t matrix = shape.experts * shape.inner * shape.hidden;
   enum { TOKENS = 6 };
   duplex_f16 expected[TOKENS * 64];
@@ -272,7 +273,7 @@ static void test_firmware(void **state) {
       const bool in_job = on_controller && s.copies > 1;
       assert_true((s.decide == 0) == in_job);
       if (s.copies > 1) assert_int_equal(s.launch, 0);  // hidden behind the decision
-      if (in_job) assert_true(s.xpu_reads[0] > charges_decision(a_group, shape.experts, SCHEDULE_REPLICATED));
+      if (in_job) assert_true(s.xpu_reads[0] > charges_decision(a_group, shape.experts, &placement));
       decided[i] = s.cycles;
       continue;
     }

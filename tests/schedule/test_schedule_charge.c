@@ -407,8 +407,7 @@ static void charge_layer(const struct way *way, const uint16_t *counts, struct c
   double part[PARTS];
   double total = 0;
   const unsigned launched = take_layer(way, counts, part);
-  part[DECISION] = (double)charges_decision(counts, measured.shape.experts,
-                                            (enum schedule_layout)measured.placement.layout);
+  part[DECISION] = (double)charges_decision(counts, measured.shape.experts, &measured.placement);
   // The first launch goes on beside the decision.
   part[LAUNCHES] = (launched - 1) * LAUNCH + (LAUNCH > part[DECISION] ? LAUNCH - part[DECISION] : 0);
   for (unsigned i = 0; i < PARTS; i++) {

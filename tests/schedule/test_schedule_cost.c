@@ -110,12 +110,12 @@ static double microseconds(uint64_t instructions_) {
 
 // What a device charges for a decision beyond so many instructions, as a share of these.
 static double charged_beyond(const uint16_t *counts, uint64_t instructions_) {
-  const uint64_t clocks =
-      charges_decision(counts, times.shape.experts, (enum schedule_layout)times.placement.layout);
+  const uint64_t clocks = charges_decision(counts, times.shape.experts, &times.placement);
   return (double)clocks * INSTRUCTIONS_OF_TEN_CLOCKS / 10 / (double)instructions_ - 1;
 }
 
-// The instructions of `best` for that many experts and up to that many tokens, over kinds of distributions.
+// The instructions of `best` for that many experts and up to that many tokens, over kinds of distributions. A
+// device charges as many within a tenth in the mean.
 static struct cost cost_of(unsigned model, uint32_t experts, uint32_t replicated, uint32_t tokens) {
   struct cost cost = {0};
   uint32_t entry;
@@ -142,13 +142,13 @@ static struct cost cost_of(unsigned model, uint32_t experts, uint32_t replicated
       model_names[model], experts, replicated ? "two copies" : "one copy", tokens, (unsigned long)cost.most,
       (unsigned long)cost.mean, microseconds(cost.most), microseconds(cost.mean), 100 * cost.beyond,
       100 * cost.furthest);
+  assert_true(fabs(cost.beyond) < 0.1 && fabs(cost.furthest) < 0.55);
   return cost;
 }
 
 // What is reached in instructions, the most of 60 seeds: in decoding, for halves (which large numbers of
 // experts do not have) and for pieces that lie in pairs of bundles; with any number of tokens; and the aims
-// of 3, 8 and 20 us, which the mean keeps but for pairs of 8 experts (docs/schedule.md). Eight decisions of
-// ten take no more than is charged.
+// of 3, 8 and 20 us, which the mean keeps but for pairs of 8 experts (docs/schedule.md).
 static void test_cost(void **state) {
   static const struct {
     uint32_t experts, halves, pairs, any, mean_halves, mean_pairs;
@@ -166,8 +166,7 @@ static void test_cost(void **state) {
     }
 }
 
-// With two copies all keep the aims of 3, 8 and 20 us, which are 1,365, 3,640 and 9,100 instructions, and
-// none takes more than is charged, with any of 60 seeds.
+// With two copies all keep the aims of 3, 8 and 20 us, which are 1,365, 3,640 and 9,100 instructions.
 static void test_cost_of_copies(void **state) {
   static const struct {
     uint32_t experts, most, any;
