@@ -141,7 +141,7 @@ static void test_long(void **state) {
   struct system s;
   double seconds;
   (void)state;
-  open_system(&s, 512, PIECE_JOB);
+  open_system(&s, 512, 50 * PIECE_JOB);
   check(&s, 1, 1, 1, false, &seconds);
   check(&s, 2, 0, 1, false, &seconds);
   close_system(&s);
