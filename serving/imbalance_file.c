@@ -40,6 +40,7 @@ static bool read_number(const char **at, char behind, unsigned long *value) {
   return true;
 }
 
+// Adds a row; the steps of an expert rise, so that none is counted twice.
 static int add(struct reader *r, unsigned long layer, unsigned long step, unsigned long expert,
                unsigned long tokens) {
   if (layer >= LAYERS_MOST) return table_text_refuse(&r->table, "expected a layer below 4096");
