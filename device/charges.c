@@ -7,18 +7,19 @@
 #include "xpu/time.h"
 
 // The decision on the RV32 controller in instructions, of which it does 0.7 a clock: so many, for each
-// expert, for each number of groups that experts have (each expert beyond the table has its own), for each
-// four numbers up to the largest, and for each part of a piece. Fitted for each layout to what
-// build/tests/schedule/test_schedule_cost counts, by relative squares. `paper` is charged as if it were
-// `best`.
+// expert, for each one with tokens, for each number of groups that experts have (each expert beyond the table
+// has its own), for each four numbers up to the largest, and for each part of a piece. Fitted for each layout
+// to what build/tests/schedule/test_schedule_cost counts, by relative squares. `paper` is charged as if it
+// were `best`.
 struct decision_cost {
-  uint32_t all, expert, number, four_numbers, part;
+  uint32_t all, expert, used, number, four_numbers, part;
 };
-static const struct decision_cost decision_costs[] = {[SCHEDULE_STRIPED] = {54, 17, 2, 1, 0},
-                                                      [SCHEDULE_ALTERNATE] = {1528, 17, 44, 30, 0},
-                                                      [SCHEDULE_SPLIT] = {1983, 19, 58, 24, 0},
-                                                      [SCHEDULE_HALVED] = {974, 17, 7, 13, 0},
-                                                      [SCHEDULE_REPLICATED] = {407, 18, 23, 6, 13}};
+static const struct decision_cost decision_costs[] = {[SCHEDULE_STRIPED] = {54, 17, 0, 2, 1, 0},
+                                                      [SCHEDULE_ALTERNATE] = {1522, 17, 0, 51, 17, 0},
+                                                      [SCHEDULE_SPLIT] = {1966, 19, 0, 58, 24, 0},
+                                                      [SCHEDULE_HALVED] = {973, 17, 0, 7, 13, 0},
+                                                      [SCHEDULE_REPLICATED] = {406, 18, 0, 23, 6, 13}};
+static const struct decision_cost few_alternate = {190, 0, 90, 0, 0, 0};  // up to SCHEDULE_FEW experts
 
 static bool is_xpus(const struct moe_run *run, unsigned stack, unsigned piece, unsigned owned) {
   return !(run->stage->piece[stack][piece].bundles & owned);
@@ -66,19 +67,22 @@ int charges_route(const struct moe_run *run, uint64_t *clocks) {
 
 uint64_t charges_decision(const uint16_t *counts, size_t experts,
                           const struct schedule_placement *placement) {
-  const struct decision_cost *cost = &decision_costs[placement->layout];
+  const bool few = placement->layout == SCHEDULE_ALTERNATE && experts <= SCHEDULE_FEW;
+  const struct decision_cost *cost = few ? &few_alternate : &decision_costs[placement->layout];
   bool there[SCHEDULE_GROUPS + 1] = {false};
+  uint64_t used = 0;
   uint64_t numbers = 0;
   unsigned most = 0;
   for (size_t e = 0; e < experts; e++) {
     const unsigned groups = schedule_groups(counts[e]);
     const unsigned number = duplex_smaller(groups, SCHEDULE_GROUPS);
+    used += groups > 0;
     numbers += groups > SCHEDULE_GROUPS || (number && !there[number]);
-    there[number] = groups <= SCHEDULE_GROUPS;
+    there[number] |= groups <= SCHEDULE_GROUPS;
     most = duplex_larger(most, number);
   }
-  const uint64_t instructions = cost->all + cost->expert * experts + cost->number * numbers +
-                                cost->four_numbers * duplex_divide_up(most + 1, 4) +
+  const uint64_t instructions = cost->all + cost->expert * experts + cost->used * used +
+                                cost->number * numbers + cost->four_numbers * duplex_divide_up(most + 1, 4) +
                                 cost->part * placement->parts[0];
   return (instructions * 10 + 6) / 7;
 }

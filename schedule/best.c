@@ -460,19 +460,31 @@ static void best_of_pairs(const struct schedule_times *times, const uint16_t *co
   write_cuts(times, classes, fronts, chosen, work->rank, decision);
 }
 
+// Experts over all bundles, or in pairs of them.
+static void best_of_pieces(const struct schedule_times *times, const uint16_t *counts,
+                           struct schedule_work *work, struct schedule_decision *decision) {
+  const struct schedule_placement *placement = &times->placement;
+  if (placement->layout == SCHEDULE_STRIPED) {
+    schedule_turns(times, counts, decision);
+  } else if (placement->layout == SCHEDULE_ALTERNATE && placement->parts[0] == 1 &&
+             times->shape.experts <= SCHEDULE_FEW) {
+    schedule_few(times, counts, decision);
+  } else {
+    best_of_pairs(times, counts, work, decision);
+  }
+}
+
 void schedule_best(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
                    struct schedule_decision *decision) {
   const uint32_t layout = times->placement.layout;
-  if (layout == SCHEDULE_STRIPED) {
-    schedule_turns(times, counts, decision);
-  } else if (layout < SCHEDULE_HALVED) {
-    best_of_pairs(times, counts, work, decision);
+  if (layout < SCHEDULE_HALVED) {
+    best_of_pieces(times, counts, work, decision);
+    return;
+  }
+  schedule_count_all(times, counts, work);
+  if (layout == SCHEDULE_HALVED) {
+    best_of_halves(times, work, decision);
   } else {
-    schedule_count_all(times, counts, work);
-    if (layout == SCHEDULE_HALVED) {
-      best_of_halves(times, work, decision);
-    } else {
-      schedule_replicated(times, work, decision);
-    }
+    schedule_replicated(times, work, decision);
   }
 }

@@ -15,6 +15,9 @@ void schedule_paper(const struct schedule_times *times, const uint16_t *counts,
                     struct schedule_decision *decision);
 void schedule_best(const struct schedule_times *times, const uint16_t *counts, struct schedule_work *work,
                    struct schedule_decision *decision);
+// `best` of up to SCHEDULE_FEW experts that lie whole in pairs of bundles (ALTERNATE, one part).
+void schedule_few(const struct schedule_times *times, const uint16_t *counts,
+                  struct schedule_decision *decision);
 // `best` where each expert lies twice, of experts that are counted.
 void schedule_replicated(const struct schedule_times *times, struct schedule_work *work,
                          struct schedule_decision *decision);

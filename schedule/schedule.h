@@ -105,6 +105,9 @@ struct schedule_times {
   struct schedule_costs costs[SCHEDULE_COSTS];    // all 0 of a table by formulas
 };
 
+// Experts in pairs of bundles of which `best` tries all there is to try (ALTERNATE).
+#define SCHEDULE_FEW 8u
+
 // PAPER is the faster of its two halves: SPACES, an expert in bundle e % 4, and TURNS, striped over all
 // bundles with one side at a time. Where the placement is there already, its own half is asked for.
 // XPU_ALONE and PIM_ALONE: one side does all that is placed for BEST.

@@ -228,7 +228,7 @@ static void test_choice(void **state) {
     assert_true(chosen == least);
     with_copies += copies > 1;
   }
-  assert_int_equal(with_copies, 2);
+  assert_true(with_copies > 0 && with_copies < sizeof shapes / sizeof *shapes);
 }
 
 // Layers of copies are decided by the firmware, if it runs on the controller: the same bits, and the decision
