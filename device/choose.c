@@ -12,8 +12,10 @@
 
 #define PLACEMENTS 3u  // one copy, two, one over all bundles
 #define WAYS (2 * PLACEMENTS)
-// Ways that take longer than the fastest one by more than one part in so many, by formulas, are not measured.
+// Ways that take longer than the fastest one by more than one part in so many, by formulas, and so many
+// clocks, are not measured: what jobs and transfers begin with is more than the formulas have.
 #define FORMULA_ERROR 14u
+#define FORMULA_CLOCKS 1000u
 
 // Pairs of the expected layer, and the tokens of each expert: as many as of the others, or one more.
 static size_t expect(const struct duplex_moe *moe, uint16_t counts[DUPLEX_EXPERTS_MOST]) {
@@ -185,7 +187,8 @@ static void keep_near(struct candidates *candidates) {
   for (unsigned i = 0; i < candidates->count; i++)
     if (candidates->clocks[i] < least) least = candidates->clocks[i];
   for (unsigned i = 0; i < candidates->count; i++)
-    if (candidates->clocks[i] - least <= least / FORMULA_ERROR) candidates->way[kept++] = candidates->way[i];
+    if (candidates->clocks[i] - least <= least / FORMULA_ERROR + FORMULA_CLOCKS)
+      candidates->way[kept++] = candidates->way[i];
   candidates->count = kept;
 }
 
