@@ -91,6 +91,10 @@ uint64_t charges_decision_of(const struct moe_run *run) {
   return charges_decision(run->dispatch.count, run->moe->shape.experts, &run->moe->times.placement);
 }
 
+// Of the instructions of layer_decide (`duplex moe --firmware-profile`, 2 to 128 experts) those that
+// test_schedule_cost does not count.
+uint64_t charges_counts(size_t experts) { return ((56 + experts * 9 / 2) * 10 + 6) / 7; }
+
 static bool is_decided(const struct moe_run *run) {
   return schedule_is_decided((enum schedule_policy)run->decision.policy);
 }
@@ -98,6 +102,10 @@ static bool is_decided(const struct moe_run *run) {
 bool charges_decides_in_job(const struct moe_run *run) {
   const bool job = run->decision.pim[0] || run->decision.pim[1];
   return job && is_decided(run) && run->firmware_decides && run->device->options.stack.riscv;
+}
+
+uint64_t charges_decision_in_job(const struct moe_run *run) {
+  return charges_decision_of(run) + charges_counts(run->moe->shape.experts);
 }
 
 uint64_t charges_decide(const struct moe_run *run) {

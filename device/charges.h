@@ -14,12 +14,14 @@ int charges_combine(const struct moe_run *run, uint64_t *clocks);
 // What was decided, if it was; a launch of a kernel.
 uint64_t charges_decide(const struct moe_run *run);
 // Firmware on an RV32 controller decides within its first job, whose clocks have it then. The xPU decides,
-// too, and its commands begin as many clocks behind the job's begin as the decision takes by
-// charges_decision.
+// too, and its commands begin as many clocks behind the job's begin as the decision in it takes.
 bool charges_decides_in_job(const struct moe_run *run);
+uint64_t charges_decision_in_job(const struct moe_run *run);
 // Clocks of the decision on the RV32 controller about experts with so many tokens each that lie so.
 uint64_t charges_decision(const uint16_t *counts, size_t experts, const struct schedule_placement *placement);
 uint64_t charges_decision_of(const struct moe_run *run);
+// What a decision in a job takes besides: checks, and the counts that come with the message.
+uint64_t charges_counts(size_t experts);
 uint64_t charges_launch(const struct moe_run *run);
 // The kernel of the first phase is launched while the controller decides.
 uint64_t charges_first_launch(const struct moe_run *run);

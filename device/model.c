@@ -105,7 +105,7 @@ static void product_phase(const struct moe_run *run, unsigned owned, struct sche
 // The decision of firmware on an RV32 controller is in the first job of the layer.
 static void add_decision(const struct moe_run *run, struct schedule_phase phases[STAGE_PHASES]) {
   struct schedule_phase *first = phases[0].jobs ? &phases[0] : &phases[1];
-  if (charges_decides_in_job(run)) first->decision = (uint32_t)charges_decision_of(run);
+  if (charges_decides_in_job(run)) first->decision = (uint32_t)charges_decision_in_job(run);
 }
 
 // The run's stage, whose phases are the layer's from number `number` on.

@@ -238,7 +238,7 @@ static int start_xpu(const struct phase *phase, unsigned stack, uint64_t *begin)
 // The xPU's commands wait for the decision of a job that has begun.
 static void await_decision(const struct phase *phase, unsigned stack, const struct run_job *job) {
   if (!job->decides) return;
-  phase->times[stack].decision = charges_decision_of(phase->run);
+  phase->times[stack].decision = charges_decision_in_job(phase->run);
   job_advance(job->job, phase->times[stack].decision);
 }
 

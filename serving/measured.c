@@ -281,6 +281,13 @@ static uint64_t decision_clocks(const struct measured *m, const uint16_t *counts
   return charges_decision(counts, m->layout.of_group, &m->times.placement);
 }
 
+// A controller decides within its job where all experts have the same pieces.
+static bool decides_in_job(const struct measured *m, const struct layer_phases *layer) {
+  const uint32_t layout = m->times.placement.layout;
+  return layer->decision && m->policy == SCHEDULE_BEST && layout != SCHEDULE_ALTERNATE &&
+         layout != SCHEDULE_SPLIT && (layer->phase[0].jobs || layer->phase[1].jobs);
+}
+
 static struct layer_phases phases_of(const struct measured *m, const uint16_t *counts) {
   const struct schedule_decision *d = m->decision;
   const bool decided = schedule_is_decided((enum schedule_policy)d->policy);
@@ -291,6 +298,7 @@ static struct layer_phases phases_of(const struct measured *m, const uint16_t *c
   if (!is_controlled(m)) return layer;
   schedule_phases(&m->controlled, phases_format(m->machine), counts, d, layer.controlled);
   layer.controlled_costs = schedule_costs_of(&m->controlled, d);
+  if (decides_in_job(m, &layer)) layer.counts = charges_counts(m->layout.of_group);
   return layer;
 }
 

@@ -58,7 +58,7 @@ static double firmware_clocks(const struct machine *m, const struct layer_phases
   struct schedule_prediction with;
   if (!l->controlled_costs) return 0;
   schedule_predict(l->controlled_costs, phases_format(m), l->controlled, &with);
-  return (double)with.total - (double)without;
+  return (double)with.total - (double)without + (double)l->counts;
 }
 
 double phases_charge(const struct machine *m, const struct layer_phases *l, double *charge) {
