@@ -16,19 +16,29 @@
 #include "tests/schedule/recount.h"
 
 // DUPLEX_CASES thousands of layers.
-enum { CASES = 1000, OCTAVES = 9, FEW = 4, LAYERS = 100 };
+enum { CASES = 1000, FEW = 4, LAYERS = 100 };
 enum { COPIES = 2 };  // of each expert, less one
+// A layer of up to APART experts has the placement of its number of experts, as on a device, and one of more
+// experts that of the power of two below: there it hardly depends on it.
+enum { APART = 16, OCTAVES = 4, FORMS = APART + OCTAVES };
 
-static struct schedule_times tables[COPIES][MODELS][OCTAVES];
+#define THREE_FOR_FOUR (0.993 / 0.981)  // rates of the stream of four bundles and of three
+#define MOST_IN_PLACE 1.015             // of the time of `paper` with its division of the experts, for `best`
+
+static struct schedule_times tables[COPIES][MODELS][FORMS];
 static struct schedule_work work;
-static struct schedule_decision decided[SCHEDULE_BEST + 1];
+static struct schedule_decision decided[SCHEDULE_TURNS + 1];
 
-// slower: than `paper` or `pim` with weights where these want them. forbidden: the time that can be attained
-// over the bound; missed: that of `best` over what can be attained; binds: layers whose bound cannot be
-// attained within 5%.
+// The other policies with weights where these want them: `paper` with a bundle an expert, and over all
+// bundles each expert on its faster side, which is no slower than `pim` and `xpu`.
+enum { SPACES, STRIPES, OTHERS };
+static const enum schedule_policy others[OTHERS] = {SCHEDULE_SPACES, SCHEDULE_TURNS};
+
+// slower: than another policy, and than each. forbidden: the time that can be attained over the bound;
+// missed: that of `best` over what can be attained; binds: layers whose bound cannot be attained within 5%.
 struct tally {
-  unsigned cases, slower, binds;
-  double loss, worst, gain, slowest;
+  unsigned cases, slower, slower_than[OTHERS], binds;
+  double loss, worst, gain, slowest[OTHERS];
   double loss_squares, gain_squares;
   double forbidden, most_forbidden, missed, most_missed;
 };
@@ -39,16 +49,24 @@ static uint32_t octave_of(uint32_t experts) {
   return octave;
 }
 
+// The table of a layer with so many experts.
+static struct schedule_times *table_of(unsigned copies, unsigned model, uint32_t experts) {
+  const uint32_t form = experts <= APART ? experts - 1 : APART + octave_of(experts / APART) - 1;
+  struct schedule_times *times = &tables[copies][model][form];
+  times->shape.experts = experts;
+  return times;
+}
+
 static int make_tables(void **state) {
   (void)state;
   for (unsigned copies = 0; copies < COPIES; copies++)
     for (unsigned model = 0; model < MODELS; model++)
-      for (uint32_t octave = 0; octave < OCTAVES; octave++) {
-        struct schedule_shape shape = model_shape(model, 1u << octave);
+      for (uint32_t experts = 1; experts <= SCHEDULE_EXPERTS; experts += experts < APART ? 1 : experts) {
+        struct schedule_shape shape = model_shape(model, experts);
         struct schedule_placement placement;
         shape.replicated = copies;
         if (!schedule_place(&shape, &placement)) return -1;
-        schedule_formula(&shape, &placement, &tables[copies][model][octave]);
+        schedule_formula(&shape, &placement, table_of(copies, model, experts));
       }
   return 0;
 }
@@ -56,23 +74,41 @@ static int make_tables(void **state) {
 static void count_in(struct tally *tally, double bound, double floor) {
   const double total = decided[SCHEDULE_BEST].total;
   const double loss = total / bound;
-  double other = decided[SCHEDULE_PAPER].total;
-  if (decided[SCHEDULE_XPU].total < other) other = decided[SCHEDULE_XPU].total;
-  if (decided[SCHEDULE_PIM].total < other) other = decided[SCHEDULE_PIM].total;
-  tally->cases++;
   const double gain = decided[SCHEDULE_PAPER].total / total;
+  bool slower = false;
+  tally->cases++;
   tally->loss += loss;
   tally->loss_squares += loss * loss;
   tally->gain += gain;
   tally->gain_squares += gain * gain;
   if (loss > tally->worst) tally->worst = loss;
-  tally->slower += total > other;
-  if (total / other > tally->slowest) tally->slowest = total / other;
+  for (unsigned other = 0; other < OTHERS; other++) {
+    const double ratio = total / decided[others[other]].total;
+    slower |= ratio > 1;
+    tally->slower_than[other] += ratio > 1;
+    if (ratio > tally->slowest[other]) tally->slowest[other] = ratio;
+  }
+  tally->slower += slower;
   tally->forbidden += floor / bound;
   if (floor / bound > tally->most_forbidden) tally->most_forbidden = floor / bound;
   tally->missed += total / floor;
   if (total / floor > tally->most_missed) tally->most_missed = total / floor;
   tally->binds += floor > 1.05 * bound;
+}
+
+// The time of the division of `paper` over its bundles, if the experts lie twice. `best` has it or another
+// one that is no longer, but for a few layers of hot experts, 6 of 240,000 with 24 seeds.
+static uint32_t spaces_in_place(const struct schedule_times *times, const uint16_t *counts) {
+  const uint32_t last = times->placement.parts[0];
+  uint32_t pim = 0;
+  uint32_t xpu = 0;
+  for (uint32_t e = 0; e < times->shape.experts; e++) {
+    const uint32_t groups = schedule_groups(counts[e]);
+    const uint32_t cut = decided[SCHEDULE_SPACES].cut[0][e] ? last : 0;
+    pim += SCHEDULE_TIME(times, groups, pim[0][cut]);
+    xpu += SCHEDULE_TIME(times, groups, xpu[0][cut]);
+  }
+  return (uint32_t)duplex_larger(pim, xpu);
 }
 
 // The cuts are those whose times are told, experts without tokens have none, and no other policy is faster
@@ -87,6 +123,8 @@ static void assert_consistent(const struct schedule_times *times, const uint16_t
   assert_int_equal(counted.total, best->total);
   assert_true(best->total <= decided[SCHEDULE_XPU].total);
   assert_true(best->total <= in_place_least(times, counts));
+  if (times->placement.layout == SCHEDULE_REPLICATED)
+    assert_true(best->total <= MOST_IN_PLACE * spaces_in_place(times, counts));
   for (uint32_t e = 0; e < times->shape.experts; e++)
     for (uint32_t q = 0; q < times->placement.pieces; q++)
       assert_true(best->cut[q][e] <= (counts[e] ? times->placement.parts[q] : 0));
@@ -95,8 +133,10 @@ static void assert_consistent(const struct schedule_times *times, const uint16_t
 static void print_tally(const char *name, const struct tally *t) {
   print_message(
       "%-14s %6u layers: time / bound %.4f on average, %.3f at most; paper / best %.3f; slower than "
-      "another policy in %u, by %.1f%% at most\n",
-      name, t->cases, t->loss / t->cases, t->worst, t->gain / t->cases, t->slower, 100 * (t->slowest - 1));
+      "another policy in %u: than a bundle an expert in %u, by %.1f%% at most, than stripes in %u, by "
+      "%.1f%%\n",
+      name, t->cases, t->loss / t->cases, t->worst, t->gain / t->cases, t->slower, t->slower_than[SPACES],
+      100 * (t->slowest[SPACES] - 1), t->slower_than[STRIPES], 100 * (t->slowest[STRIPES] - 1));
 }
 
 // What of the loss the bound forbids, and what is ours.
@@ -129,9 +169,8 @@ static void print_draw(const char *name, const struct draw *draw) {
 static void run_layer(unsigned model, uint32_t experts, const uint16_t *counts, struct draw *draw) {
   double floor = 0;
   for (unsigned copies = 0; copies < COPIES; copies++) {
-    struct schedule_times *times = &tables[copies][model][octave_of(experts)];
-    times->shape.experts = experts;
-    for (unsigned policy = 0; policy <= SCHEDULE_BEST; policy++)
+    struct schedule_times *times = table_of(copies, model, experts);
+    for (unsigned policy = 0; policy <= SCHEDULE_TURNS; policy++)
       schedule_decide(policy, times, counts, &work, &decided[policy]);
     assert_consistent(times, counts);
     const double bound = schedule_bound(times, counts);
@@ -175,10 +214,21 @@ static double most_gain(const struct tally *t) {
 
 // Of the means over the bound with octaves of experts and with any number, and of those of Mixtral, GLaM and
 // Grok1: what the mean of all layers is. Of the worst of these, of that of Grok1, and of the worst over what
-// can be attained: the most of 24 seeds.
+// can be attained; and of times over those of other policies with weights where these want them, with a
+// bundle an expert for these three models and for those whose slices make no parts of 16 rows, and over all
+// bundles: the most of 24 seeds.
 struct limits {
-  double octaves, any, model, worst, grok1, missed;
+  double octaves, any, model, worst, grok1, missed, spaces, few_rows, stripes;
 };
+
+// How much longer `best` may take than other policies that have another placement.
+static void check_others(const struct draw *draw, unsigned copies, const struct limits *limits) {
+  for (unsigned model = 0; model < MODELS; model++) {
+    const struct tally *tally = &draw->by_model[copies][model];
+    assert_true(tally->slowest[SPACES] <= (model < 3 ? limits->spaces : limits->few_rows));
+    assert_true(tally->slowest[STRIPES] <= limits->stripes);
+  }
+}
 
 static void check_draws(const struct draw *octaves, const struct draw *any, unsigned copies,
                         const struct limits *limits) {
@@ -188,6 +238,8 @@ static void check_draws(const struct draw *octaves, const struct draw *any, unsi
   assert_true(least_loss(&any->all[copies]) <= limits->any);
   assert_true(all->most_missed <= limits->missed);
   assert_true(most_gain(all) >= 1.15);
+  check_others(octaves, copies, limits);
+  check_others(any, copies, limits);
   assert_true(by_model[2].worst <= limits->grok1);
   for (unsigned model = 0; model < 3; model++) {
     assert_true(least_loss(&by_model[model]) <= limits->model);
@@ -196,11 +248,13 @@ static void check_draws(const struct draw *octaves, const struct draw *any, unsi
   }
 }
 
-// The limits hold what was reached. The aims are 1.05 on average, 1.15 at most, and 1.15 over `paper`;
+// The limits hold what was reached; with two copies stripes win no more than the stream of four bundles does
+// over that of three. The aims are 1.05 on average, 1.15 at most, and 1.15 over `paper`;
 // docs/schedule.md tells which of them are missed, and why.
 static void test_layers(void **state) {
-  static const struct limits limits[COPIES] = {{1.075, 1.045, 1.065, 1.32, 1.28, 1.67},
-                                               {1.044, 1.021, 1.023, 1.22, 1.15, 1.37}};
+  static const struct limits limits[COPIES] = {
+      {1.075, 1.045, 1.065, 1.32, 1.31, 1.75, 1.20, 1.67, 1.027},
+      {1.042, 1.021, 1.023, 1.22, 1.15, 1.30, 1.005, 1.12, THREE_FOR_FOUR}};
   static struct draw octaves, any;
   (void)state;
   run_layers(false, &octaves);
@@ -219,8 +273,7 @@ static void test_one_expert(void **state) {
   for (unsigned copies = 0; copies < COPIES; copies++)
     for (unsigned model = 0; model < 3; model++)
       for (uint16_t tokens = 1; tokens <= 32; tokens += tokens == 1 ? 7 : 24) {
-        struct schedule_times *times = &tables[copies][model][0];
-        times->shape.experts = 1;
+        struct schedule_times *times = table_of(copies, model, 1);
         for (unsigned policy = 0; policy <= SCHEDULE_BEST; policy++)
           schedule_decide(policy, times, &tokens, &work, &decided[policy]);
         const double total = decided[SCHEDULE_BEST].total;
@@ -242,8 +295,7 @@ static void attain(unsigned copies, unsigned model, uint32_t experts) {
   double least = 0;
   double most = 0;
   double worst = 0;
-  struct schedule_times *times = &tables[copies][model][octave_of(experts)];
-  times->shape.experts = experts;
+  struct schedule_times *times = table_of(copies, model, experts);
   for (unsigned i = 0; i < LAYERS; i++) {
     struct duplex_random random;
     uint16_t counts[SCHEDULE_EXPERTS];
