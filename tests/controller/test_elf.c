@@ -161,13 +161,13 @@ static void test_overlap(void **state) {
 
 static void test_memory(void **state) {
   (void)state;
-  static const uint32_t elsewhere[] = {0,          0x40000000, 0x7ffff000, 0x80008000,
+  static const uint32_t elsewhere[] = {0,          0x40000000, 0x7ffff000, 0x80009000,
                                        0x80012000, 0x80021000, 0x80030000};
   for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++) {
     start(state);
     program(1)->p_vaddr = elsewhere[i];
     assert_refused(good_bytes,
-                   "lies outside the controller's memory: expected 0x80000000 to 0x80007fff or 0x80010000");
+                   "lies outside the controller's memory: expected 0x80000000 to 0x80008fff or 0x80010000");
   }
   start(state);
   program(1)->p_memsz = 0x2001;

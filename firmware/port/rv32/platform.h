@@ -5,7 +5,7 @@
 #define DUPLEX_RV32_PLATFORM_H
 
 #define RV32_CODE 0x80000000u
-#define RV32_CODE_BYTES 0x8000u
+#define RV32_CODE_BYTES 0x9000u
 #define RV32_DATA 0x80010000u
 #define RV32_DATA_BYTES 0x2000u
 #define RV32_STACK 0x80021000u  // nothing below it: a guard

@@ -4,7 +4,7 @@
 .PHONY: firmware-rv32
 RV32_PREFIX ?= riscv64-unknown-elf-
 RV32_CC ?= $(RV32_PREFIX)gcc
-RV32_BUDGET ?= 31744
+RV32_BUDGET ?= 35840
 RV32_STACK_BUDGET := 1024
 RV32_SRC = $(wildcard firmware/kernels/*.c firmware/protocol/*.c) $(FIRMWARE_SCHEDULE_SRC) $(FIRMWARE_SRC) \
   $(wildcard firmware/port/rv32/*.c) firmware/port/rv32/start.S
