@@ -12,7 +12,8 @@
 #include "schedule/policies.h"
 
 #define WINDOW 2u      // places of a front that are tried with those of the other
-#define FEW_HALVES 1u  // bins of a class with which the ends are tried too
+#define FEW_HALVES 1u  // bins of a class with which the ends are tried too, and experts
+#define FEW_EXPERTS 4u
 #define FEW_PAIRS 3u
 #define MOST_TRIES 16u  // of spans, and of those in one direction before the middle is tried
 #define MOST_SAME 2u
@@ -419,7 +420,8 @@ static void best_of_halves(const struct schedule_times *times, struct schedule_w
                                schedule_rank_experts(counted, counted->rank[fronts[q].bin]), &fronts[q],
                                cuts[q], amount[q], true, places[q]);
   const uint32_t least = choose(tried, places, chosen);
-  if (ends_may_be_shorter(starts, counted->ranks <= FEW_HALVES, least)) {
+  const bool few = counted->ranks <= FEW_HALVES || times->shape.experts <= FEW_EXPERTS;
+  if (ends_may_be_shorter(starts, few, least)) {
     struct front ends[2];
     for (uint32_t q = 0; q < 2; q++) end_of_halves(times, work, q, &ends[q]);
     choose_ends(starts, ends, least, fronts, places, chosen);
