@@ -204,7 +204,8 @@ static int choose_best(struct duplex_moe *moe, const struct duplex_moe_form *for
     const int error = moe_place(moe, form, candidates->way[i]);
     if (error && error != MEASURE_TOO_LONG) return error;
     const uint64_t clocks = error ? UINT64_MAX : moe_predict(moe, counts);
-    if (clocks < least) {
+    const uint64_t wins = moe->way.striped ? least / SCHEDULE_STRIPED_GAIN : 0;
+    if (clocks < least - wins) {
       least = clocks;
       *best = moe->way;
     }

@@ -56,14 +56,15 @@ static int set_times(void *context, unsigned stack) {
                                   : DUPLEX_OK;
 }
 
-// The firmware decides in its first job. So the host does where the xPU has a phase to itself before that,
-// and where an expert that is divided by its tokens may have another number of groups in each stage.
+// The firmware decides in its first job. So the host does where there is nothing to decide, where the xPU has
+// a phase to itself before that, and where an expert that is divided by its tokens may have another number of
+// groups in each stage.
 static int prepare_firmware(struct moe_run *run) {
   const struct schedule_decision *d = &run->decision;
   const bool by_stages = run->moe->stages > 1 && d->groups;
   const bool in_first_job = (d->pim[0] || !d->xpu[1]) && !by_stages;
   run->firmware_decides = run->moe->turns == 1 && run->device->options.policy != DUPLEX_POLICY_PAPER &&
-                          !schedule_is_alone((enum schedule_policy)d->policy) && in_first_job;
+                          schedule_is_decided((enum schedule_policy)d->policy) && in_first_job;
   return run->firmware_decides ? device_each_stack(run->device, set_times, run) : DUPLEX_OK;
 }
 

@@ -38,7 +38,8 @@ static unsigned fastest(const struct chooser *c) {
   unsigned best = WAYS;
   for (unsigned i = 0; i < WAYS; i++) {
     const double seconds = c->way[i] ? seconds_of_layers(c, c->way[i]) : 0;
-    if (!c->way[i] || (best < WAYS && seconds >= least)) continue;
+    const double wins = i == STRIPED ? least / SCHEDULE_STRIPED_GAIN : 0;
+    if (!c->way[i] || (best < WAYS && seconds >= least - wins)) continue;
     best = i;
     least = seconds;
   }
