@@ -232,8 +232,8 @@ uint32_t schedule_hash(const struct schedule_times *times);
 bool schedule_charge(const struct schedule_times *measured, enum schedule_format format,
                      struct schedule_times *charged);
 
-// Experts over all bundles are for one side alone, so layers of other numbers of tokens lose by them: they lie
-// so only where that takes less time by more than one part in so many.
+// Experts over all bundles are for one side alone, so layers of other numbers of tokens lose by them: they
+// lie so only where that takes less time by more than one part in so many.
 #define SCHEDULE_STRIPED_GAIN 100u
 
 // Makes a table with the times of slices over four bundles, and costs of these, that of experts that lie so.

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "duplex/error.h"
+#include "serving/regular_file.h"
 
 const char *const kernels_names[] = {[XPU_KERNEL_GEMM] = "gemm",
                                      [XPU_KERNEL_PREFILL] = "prefill",
@@ -19,9 +20,16 @@ const char *const kernels_names[] = {[XPU_KERNEL_GEMM] = "gemm",
 
 static int load(struct kernels *k, const char *folder, unsigned kind, char *error, size_t size) {
   char path[4096];
+  const char *cause;
   const int length = snprintf(path, sizeof path, "%s/%s.csv", folder, kernels_names[kind]);
   if (length < 0 || (size_t)length >= sizeof path || (access(path, F_OK) != 0 && errno == ENOENT))
     return DUPLEX_OK;
+  FILE *file = regular_file_open(path, &cause);  // a pipe would be waited for
+  if (!file) {
+    snprintf(error, size, "%s: %s", path, cause);
+    return DUPLEX_ERROR_IO;
+  }
+  fclose(file);
   const int status = xpu_kernel_table_load(path, (enum xpu_kernel_kind)kind, &k->table[kind], error, size);
   k->has[kind] = status == DUPLEX_OK;
   return status;

@@ -90,7 +90,8 @@ bool measured_has_copies(const struct measured *m) {
 }
 
 bool measured_is_striped(const struct measured *m) {
-  return m->policy == SCHEDULE_BEST && m->times.placement.layout == SCHEDULE_STRIPED;
+  if (m->machine->beside == BESIDE_NONE || m->policy == SCHEDULE_SPACES) return false;
+  return m->policy != SCHEDULE_BEST || m->times.placement.layout == SCHEDULE_STRIPED;
 }
 
 static unsigned classes_of(const struct measured *m) {

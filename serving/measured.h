@@ -23,7 +23,7 @@ enum schedule_policy measured_policy(const struct machine *machine, const struct
 int measured_stripe(const struct measured *measured, struct measured **striped, char *error, size_t size);
 // Whether each expert lies twice: the schedule has a use for the room of a second copy.
 bool measured_has_copies(const struct measured *measured);
-// Whether `best` has each expert over all bundles.
+// Whether each expert lies over all bundles of devices with Logic-PIM: one side has all, or they take turns.
 bool measured_is_striped(const struct measured *measured);
 void measured_close(struct measured *measured);
 
