@@ -27,8 +27,8 @@ static void insert(struct class *class, uint32_t expert) {
   at->expert = expert;
 }
 
-// Called, so that the firmware is no longer for it. `moved`: tokens and sums of experts on Logic-PIM, which are
-// work of the xPU.
+// Called, so that the firmware is no longer for it. `moved`: tokens and sums of experts on Logic-PIM, which
+// are work of the xPU.
 __attribute__((noinline)) static void add_up(const struct schedule_times *times, struct class *class) {
   struct place *const last = &class->place[class->count];
   uint32_t all = 0;
