@@ -18,6 +18,7 @@ const char *const kernels_names[] = {[XPU_KERNEL_GEMM] = "gemm",
                                      [XPU_KERNEL_ALL_REDUCE] = "all_reduce",
                                      [KERNEL_TABLES] = NULL};
 
+// Reads the table of a kind, if the folder has one.
 static int load(struct kernels *k, const char *folder, unsigned kind, char *error, size_t size) {
   char path[4096];
   const char *cause;
