@@ -153,7 +153,7 @@ static void take_table(struct bench *b, unsigned copies, struct schedule_times *
   if (duplex_device_save_table(b->device, &form, path)) fail_msg("%s", duplex_device_last_error(b->device));
   load(path, times);
   unlink(path);
-  b->striped = l->experts > 1 && times->placement.layout == SCHEDULE_STRIPED;
+  b->striped = times->placement.layout == SCHEDULE_STRIPED;
   if (!b->striped) keep(b, path, times);
 }
 
@@ -306,7 +306,7 @@ static void check_firmware(const struct layer *layer, unsigned copies, bool cont
   take_table(&b, copies, &times);
   open_model(&b, copies);
   assert_int_equal(b.striped, copies == 1 && strcmp(layer->name, "short") == 0);
-  assert_int_equal(measured_is_striped(b.measured), b.striped || layer->experts == 1);
+  assert_int_equal(measured_is_striped(b.measured), b.striped);
   if (b.striped) check_stripes(&b, &times);
   for (unsigned i = 0; i < SIZES_MOST && layer->sizes[i].tokens; i++)
     check_size(&b, &layer->sizes[i], &random);
