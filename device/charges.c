@@ -65,6 +65,8 @@ int charges_route(const struct moe_run *run, uint64_t *clocks) {
   return clocks_of(run, &work, clocks);
 }
 
+static uint64_t clocks_of_instructions(uint64_t instructions) { return (instructions * 10 + 6) / 7; }
+
 uint64_t charges_decision(const uint16_t *counts, size_t experts,
                           const struct schedule_placement *placement) {
   const bool few = placement->layout == SCHEDULE_ALTERNATE && experts <= SCHEDULE_FEW;
@@ -84,7 +86,7 @@ uint64_t charges_decision(const uint16_t *counts, size_t experts,
   const uint64_t instructions = cost->all + cost->expert * experts + cost->used * used +
                                 cost->number * numbers + cost->four_numbers * duplex_divide_up(most + 1, 4) +
                                 cost->part * placement->parts[0];
-  return (instructions * 10 + 6) / 7;
+  return clocks_of_instructions(instructions);
 }
 
 uint64_t charges_decision_of(const struct moe_run *run) {
@@ -93,7 +95,7 @@ uint64_t charges_decision_of(const struct moe_run *run) {
 
 // Of the instructions of layer_decide (`duplex moe --firmware-profile`, 2 to 128 experts) those that
 // test_schedule_cost does not count.
-uint64_t charges_counts(size_t experts) { return ((56 + experts * 9 / 2) * 10 + 6) / 7; }
+uint64_t charges_counts(size_t experts) { return clocks_of_instructions(56 + experts * 9 / 2); }
 
 static bool is_decided(const struct moe_run *run) {
   return schedule_is_decided((enum schedule_policy)run->decision.policy);

@@ -187,9 +187,14 @@ int measured_stripe(const struct measured *measured, struct measured **striped, 
   *striped = m;
   if (!m) return DUPLEX_ERROR_NO_MEMORY;
   *m = *measured;
+  m->kept = NULL;  // which prepare gives it
   schedule_stripe(&m->times);
   if (is_controlled(m)) schedule_stripe(&m->controlled);
-  return prepare(m, error, size);
+  const int status = prepare(m, error, size);
+  if (status != DUPLEX_ERROR_ARGUMENT) return status;
+  measured_close(m);
+  *striped = NULL;
+  return DUPLEX_OK;
 }
 
 void measured_close(struct measured *m) {

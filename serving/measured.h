@@ -18,8 +18,9 @@ int measured_open(struct measured **measured, const struct machine *machine,
 enum schedule_policy measured_policy(const struct machine *machine, const struct serving_model *model,
                                      enum serving_policy policy);
 // The same experts over all four bundles, for one side alone or one after the other: from these tables, since
-// they have such a slice, too. *striped is NULL where the policy is another than `best`, or they lie so.
-// Returns 0 or a code, with a line in `error`; *striped is to be closed then, too.
+// they have such a slice, too. *striped is NULL where the policy is another than `best`, they lie so, or
+// their times are too long for a table. Returns 0 or a code, with a line in `error`; *striped is to be closed
+// then, too.
 int measured_stripe(const struct measured *measured, struct measured **striped, char *error, size_t size);
 // Whether each expert lies twice: the schedule has a use for the room of a second copy.
 bool measured_has_copies(const struct measured *measured);
