@@ -67,6 +67,19 @@ static int measure_job(const struct probe *probe, struct piece_times *times) {
   return error;
 }
 
+// Passes with one group and with two in turn. A few clocks do not count in long ones.
+static int measure_rise(const struct probe *probe, struct piece_times *times) {
+  static const uint32_t tokens[2] = {DUPLEX_LANES, 2 * DUPLEX_LANES};
+  const unsigned parts = probe->piece.parts;
+  const uint64_t pair = times->pim[1][parts] + times->pim[2][parts];
+  const unsigned pairs = experts_of(probe, pair / 2) / 2;
+  uint64_t clocks = 0;
+  if (times->one[1] >= LONG_JOB) return DUPLEX_OK;
+  const int error = probe_run_mixed(probe, 2 * pairs, parts, tokens, &clocks);
+  times->rise = measure_first(times->job[0] + pairs * pair, clocks) / pairs;
+  return error;
+}
+
 // Reads that begin at some place between two refreshes: those that meet one at once wait for it.
 static int read_at(const struct probe *probe, unsigned place, unsigned experts, unsigned cut, bool taken,
                    uint64_t *clocks) {
@@ -139,6 +152,7 @@ int measure_piece(enum stage_kind kind, const struct schedule_shape *shape,
   for (unsigned cut = piece->parts; cut-- > 0 && what & PIECE_READS && !error;)
     error = measure_reads(&probe, cut, what & PIECE_COSTS, times);
   if (what & PIECE_COSTS && what & PIECE_JOBS && !error) error = measure_job(&probe, times);
+  if (what & PIECE_COSTS && what & PIECE_JOBS && !error) error = measure_rise(&probe, times);
   probe_close(&probe);
   return error;
 }

@@ -30,10 +30,10 @@ void probe_close(struct probe *probe) {
 
 // `cuts` and `counts`[PROBE_EXPERTS] are the work's own.
 static struct duplex_layer_work work_of(const struct probe *probe, unsigned experts, unsigned cut,
-                                        uint32_t tokens, uint8_t *cuts, uint32_t *counts) {
+                                        const uint32_t tokens[2], uint8_t *cuts, uint32_t *counts) {
   for (unsigned e = 0; e < probe->experts; e++) {
     cuts[e] = (uint8_t)(e < experts ? cut : 0);
-    counts[e] = e < experts ? tokens : 0;
+    counts[e] = e < experts ? tokens[e % 2] : 0;
   }
   return (struct duplex_layer_work){.bundles = probe->piece.bundles,
                                     .cuts = cuts,
@@ -43,30 +43,44 @@ static struct duplex_layer_work work_of(const struct probe *probe, unsigned expe
 }
 
 // The layer with so many experts, which have room for their largest job.
-static int open_layer(struct probe *probe, struct duplex_layer_options *options, unsigned experts) {
+static int open_layer(struct probe *probe, struct duplex_layer_options *options, unsigned experts,
+                      struct duplex_layer **layer) {
   uint8_t cuts[PROBE_EXPERTS];
   uint32_t counts[PROBE_EXPERTS];
+  static const uint32_t all_tokens[2] = {TOKENS_MOST, TOKENS_MOST};
   struct duplex_job *job = NULL;
   options->experts = probe->experts = experts;
   const struct duplex_layer_work work =
-      work_of(probe, experts, probe->piece.parts, TOKENS_MOST, cuts, counts);
-  int error = duplex_stack_open_layer(probe->stack, options, &probe->layer);
-  for (unsigned e = 0; e < experts && !error; e++) error = duplex_layer_reserve(probe->layer, e, 0);
-  if (!error) error = layer_job_plan(probe->layer, &work, &job);
+      work_of(probe, experts, probe->piece.parts, all_tokens, cuts, counts);
+  int error = duplex_stack_open_layer(probe->stack, options, layer);
+  for (unsigned e = 0; e < experts && !error; e++) error = duplex_layer_reserve(*layer, e, 0);
+  if (!error) error = layer_job_plan(*layer, &work, &job);
   if (job) job_drop(&job);
   return error;
 }
 
-// The same with as many experts as there is room for.
-static int fit_layer(struct probe *probe, struct duplex_layer_options *options) {
+// The layer of a few, and the same with as many more experts as there is room for beside it.
+static int fit_layers(struct probe *probe, struct duplex_layer_options *options) {
   unsigned experts = PROBE_EXPERTS;
-  int error = open_layer(probe, options, experts);
-  while (error == DUPLEX_ERROR_OUT_OF_SPACE && experts > 2) {
+  int error = open_layer(probe, options, PROBE_FEW, &probe->few);
+  if (error) return error;
+  error = open_layer(probe, options, experts, &probe->layer);
+  while (error == DUPLEX_ERROR_OUT_OF_SPACE && experts > PROBE_FEW) {
     duplex_layer_close(probe->layer);
     experts /= 2;
-    error = open_layer(probe, options, experts);
+    error = open_layer(probe, options, experts, &probe->layer);
+  }
+  if (error == DUPLEX_ERROR_OUT_OF_SPACE) {
+    duplex_layer_close(probe->layer);
+    probe->layer = probe->few;
+    error = DUPLEX_OK;
   }
   return error;
+}
+
+// That a job or reads of so many experts are of.
+static struct duplex_layer *layer_of(const struct probe *probe, unsigned experts) {
+  return experts <= PROBE_FEW ? probe->few : probe->layer;
 }
 
 // Most bytes of a token's results.
@@ -105,22 +119,28 @@ int probe_open(struct probe *probe, enum stage_kind kind, const struct schedule_
   char why[256] = "";
   int error = duplex_stack_open("cmodel", &own, &probe->stack, why, sizeof why);
   if (error && *why && text && size) return snprintf(text, size, "measuring: %s", why), error;
-  if (!error) error = fit_layer(probe, &layer);
+  if (!error) error = fit_layers(probe, &layer);
   if (!error) probe->refresh_interval = duplex_dram_preset(own.backend.dram_preset)->nREFI / 2;
   return tell(probe, error);
 }
 
-int probe_run(const struct probe *probe, unsigned experts, unsigned cut, uint32_t tokens, uint64_t *clocks) {
+int probe_run_mixed(const struct probe *probe, unsigned experts, unsigned cut, const uint32_t tokens[2],
+                    uint64_t *clocks) {
   uint8_t cuts[PROBE_EXPERTS];
   uint32_t counts[PROBE_EXPERTS];
   const struct duplex_layer_work work = work_of(probe, experts, cut, tokens, cuts, counts);
   struct duplex_stack_stats stats;
   struct duplex_job *job;
-  int error = duplex_layer_start(probe->layer, &work, &job);
+  int error = duplex_layer_start(layer_of(probe, experts), &work, &job);
   if (!error) error = duplex_stack_wait(job, UINT64_MAX, probe->y);
   duplex_stack_last_stats(probe->stack, &stats);
   *clocks = stats.cycles;
   return tell(probe, error);
+}
+
+int probe_run(const struct probe *probe, unsigned experts, unsigned cut, uint32_t tokens, uint64_t *clocks) {
+  const uint32_t both[2] = {tokens, tokens};
+  return probe_run_mixed(probe, experts, cut, both, clocks);
 }
 
 int probe_idle(const struct probe *probe, unsigned place, unsigned places) {
@@ -153,7 +173,7 @@ int probe_read(const struct probe *probe, unsigned experts, unsigned cut, bool t
   if (!error) error = duplex_stack_hand_over(probe->stack, 0);
   if (!error && !taken) error = backend->ops->xpu_wait(backend);
   for (unsigned e = 0; e < experts && !error; e++)
-    error = duplex_layer_ranges(probe->layer, e, 0, cut, queue_read, backend);
+    error = duplex_layer_ranges(layer_of(probe, experts), e, 0, cut, queue_read, backend);
   const int waited = wait_for_xpu(backend, clocks);
   return tell(probe, error ? error : waited);
 }
@@ -190,10 +210,11 @@ int probe_transfer(const struct probe *probe, unsigned experts, uint32_t tokens,
                    struct probe_transfers *transfers) {
   uint8_t cuts[PROBE_EXPERTS];
   uint32_t counts[PROBE_EXPERTS];
-  struct duplex_layer_work work = work_of(probe, experts, probe->piece.parts, tokens, cuts, counts);
+  const uint32_t both[2] = {tokens, tokens};
+  struct duplex_layer_work work = work_of(probe, experts, probe->piece.parts, both, cuts, counts);
   struct duplex_job *job;
   if (probe->kind == STAGE_EXPERTS) work.format = format;
-  int error = layer_job_plan(probe->layer, &work, &job);
+  int error = layer_job_plan(layer_of(probe, experts), &work, &job);
   if (error) return tell(probe, error);
   error = transfer(probe, &work, &job, transfers);
   if (job) job_retire(job);

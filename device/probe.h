@@ -8,12 +8,16 @@
 #include "duplex/duplex.h"
 #include "schedule/schedule.h"
 
-#define PROBE_EXPERTS 16u                 // most that a probe has
+#define PROBE_EXPERTS 32u                 // most that a probe has
 #define PROBE_PASSES DUPLEX_TOKEN_GROUPS  // groups of 8 tokens that a pass serves at once
+
+// Jobs and reads of so few experts have a layer of their own: a controller looks at all experts of a layer,
+// which takes longer than a few are streamed.
+#define PROBE_FEW 2u
 
 struct probe {
   struct duplex_stack *stack;
-  struct duplex_layer *layer;
+  struct duplex_layer *few, *layer;  // of PROBE_FEW experts, and of `experts`; the same if there is no room
   struct duplex_layer_piece piece;
   unsigned experts;  // that it has: as many as fit, PROBE_EXPERTS or a half, a quarter ... of them
   enum stage_kind kind;
@@ -34,8 +38,10 @@ int probe_open(struct probe *probe, enum stage_kind kind, const struct schedule_
 void probe_close(struct probe *probe);
 
 // Clocks of a job from doorbell to completion in which the first `experts` experts have so many tokens, at
-// most 8 PROBE_PASSES, and this cut.
+// most 8 PROBE_PASSES, and this cut. The second form: even experts have tokens[0] and odd ones tokens[1].
 int probe_run(const struct probe *probe, unsigned experts, unsigned cut, uint32_t tokens, uint64_t *clocks);
+int probe_run_mixed(const struct probe *probe, unsigned experts, unsigned cut, const uint32_t tokens[2],
+                    uint64_t *clocks);
 
 // Idles for a while, up to clock place / places of the time from one refresh to the next.
 int probe_idle(const struct probe *probe, unsigned place, unsigned places);
