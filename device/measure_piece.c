@@ -67,16 +67,16 @@ static int measure_job(const struct probe *probe, struct piece_times *times) {
   return error;
 }
 
-// Passes with one group and with two in turn. A few clocks do not count in long ones.
-static int measure_rise(const struct probe *probe, struct piece_times *times) {
-  static const uint32_t tokens[2] = {DUPLEX_LANES, 2 * DUPLEX_LANES};
+// Passes with two groups behind one group: where an odd number of groups is before them, they take another
+// time in short jobs. A few clocks do not count in long ones.
+static int measure_odd(const struct probe *probe, struct piece_times *times) {
   const unsigned parts = probe->piece.parts;
-  const uint64_t pair = times->pim[1][parts] + times->pim[2][parts];
-  const unsigned pairs = experts_of(probe, pair / 2) / 2;
+  const unsigned passes = experts_of(probe, times->pim[PASSES][parts]) - 1;
+  const uint64_t told = times->job[0] + times->pim[1][parts] + passes * times->pim[PASSES][parts];
   uint64_t clocks = 0;
   if (times->one[1] >= LONG_JOB) return DUPLEX_OK;
-  const int error = probe_run_mixed(probe, 2 * pairs, parts, tokens, &clocks);
-  times->rise = measure_first(times->job[0] + pairs * pair, clocks) / pairs;
+  const int error = probe_run_behind(probe, DUPLEX_LANES, 1 + passes, PASSES * DUPLEX_LANES, &clocks);
+  times->odd = measure_first(told, clocks) / passes;
   return error;
 }
 
@@ -152,7 +152,7 @@ int measure_piece(enum stage_kind kind, const struct schedule_shape *shape,
   for (unsigned cut = piece->parts; cut-- > 0 && what & PIECE_READS && !error;)
     error = measure_reads(&probe, cut, what & PIECE_COSTS, times);
   if (what & PIECE_COSTS && what & PIECE_JOBS && !error) error = measure_job(&probe, times);
-  if (what & PIECE_COSTS && what & PIECE_JOBS && !error) error = measure_rise(&probe, times);
+  if (what & PIECE_COSTS && what & PIECE_JOBS && !error) error = measure_odd(&probe, times);
   probe_close(&probe);
   return error;
 }

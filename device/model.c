@@ -54,7 +54,7 @@ static uint64_t sums_of(const struct moe_run *run, unsigned stack, unsigned rows
 
 // Adds one piece that is Logic-PIM's.
 static void add_job(const struct moe_run *run, unsigned stack, unsigned piece, struct schedule_phase *phase) {
-  uint32_t before = 0;  // groups of the job's last expert
+  uint32_t before = 0;  // groups of the job so far
   for (unsigned e = 0; e < run->moe->shape.experts; e++) {
     const uint32_t count = run_cut_tokens(run, e);
     const unsigned cut = run_cut(run, stack, piece, e);
@@ -62,7 +62,7 @@ static void add_job(const struct moe_run *run, unsigned stack, unsigned piece, s
     const uint32_t rows = result_rows(run, stack, piece, cut);
     phase->pim += pim_time(run, stack, piece, e);
     schedule_add_expert(run->stage->costs, before, schedule_groups(count), phase);
-    before = schedule_groups(count);
+    before += schedule_groups(count);
     phase->groups += schedule_groups(count);
     phase->passes += schedule_passes(schedule_groups(count));
     phase->sums += sums_of(run, stack, rows, count);

@@ -30,10 +30,10 @@ void probe_close(struct probe *probe) {
 
 // `cuts` and `counts`[PROBE_EXPERTS] are the work's own.
 static struct duplex_layer_work work_of(const struct probe *probe, unsigned experts, unsigned cut,
-                                        const uint32_t tokens[2], uint8_t *cuts, uint32_t *counts) {
+                                        uint32_t tokens, uint8_t *cuts, uint32_t *counts) {
   for (unsigned e = 0; e < probe->experts; e++) {
     cuts[e] = (uint8_t)(e < experts ? cut : 0);
-    counts[e] = e < experts ? tokens[e % 2] : 0;
+    counts[e] = e < experts ? tokens : 0;
   }
   return (struct duplex_layer_work){.bundles = probe->piece.bundles,
                                     .cuts = cuts,
@@ -47,11 +47,10 @@ static int open_layer(struct probe *probe, struct duplex_layer_options *options,
                       struct duplex_layer **layer) {
   uint8_t cuts[PROBE_EXPERTS];
   uint32_t counts[PROBE_EXPERTS];
-  static const uint32_t all_tokens[2] = {TOKENS_MOST, TOKENS_MOST};
   struct duplex_job *job = NULL;
   options->experts = probe->experts = experts;
   const struct duplex_layer_work work =
-      work_of(probe, experts, probe->piece.parts, all_tokens, cuts, counts);
+      work_of(probe, experts, probe->piece.parts, TOKENS_MOST, cuts, counts);
   int error = duplex_stack_open_layer(probe->stack, options, layer);
   for (unsigned e = 0; e < experts && !error; e++) error = duplex_layer_reserve(*layer, e, 0);
   if (!error) error = layer_job_plan(*layer, &work, &job);
@@ -124,14 +123,12 @@ int probe_open(struct probe *probe, enum stage_kind kind, const struct schedule_
   return tell(probe, error);
 }
 
-int probe_run_mixed(const struct probe *probe, unsigned experts, unsigned cut, const uint32_t tokens[2],
-                    uint64_t *clocks) {
-  uint8_t cuts[PROBE_EXPERTS];
-  uint32_t counts[PROBE_EXPERTS];
-  const struct duplex_layer_work work = work_of(probe, experts, cut, tokens, cuts, counts);
+// The work's clocks on that layer.
+static int run_work(const struct probe *probe, struct duplex_layer *layer,
+                    const struct duplex_layer_work *work, uint64_t *clocks) {
   struct duplex_stack_stats stats;
   struct duplex_job *job;
-  int error = duplex_layer_start(layer_of(probe, experts), &work, &job);
+  int error = duplex_layer_start(layer, work, &job);
   if (!error) error = duplex_stack_wait(job, UINT64_MAX, probe->y);
   duplex_stack_last_stats(probe->stack, &stats);
   *clocks = stats.cycles;
@@ -139,8 +136,19 @@ int probe_run_mixed(const struct probe *probe, unsigned experts, unsigned cut, c
 }
 
 int probe_run(const struct probe *probe, unsigned experts, unsigned cut, uint32_t tokens, uint64_t *clocks) {
-  const uint32_t both[2] = {tokens, tokens};
-  return probe_run_mixed(probe, experts, cut, both, clocks);
+  uint8_t cuts[PROBE_EXPERTS];
+  uint32_t counts[PROBE_EXPERTS];
+  const struct duplex_layer_work work = work_of(probe, experts, cut, tokens, cuts, counts);
+  return run_work(probe, layer_of(probe, experts), &work, clocks);
+}
+
+int probe_run_behind(const struct probe *probe, uint32_t first, unsigned experts, uint32_t tokens,
+                     uint64_t *clocks) {
+  uint8_t cuts[PROBE_EXPERTS];
+  uint32_t counts[PROBE_EXPERTS];
+  const struct duplex_layer_work work = work_of(probe, experts, probe->piece.parts, tokens, cuts, counts);
+  counts[0] = first;
+  return run_work(probe, layer_of(probe, experts), &work, clocks);
 }
 
 int probe_idle(const struct probe *probe, unsigned place, unsigned places) {
@@ -210,8 +218,7 @@ int probe_transfer(const struct probe *probe, unsigned experts, uint32_t tokens,
                    struct probe_transfers *transfers) {
   uint8_t cuts[PROBE_EXPERTS];
   uint32_t counts[PROBE_EXPERTS];
-  const uint32_t both[2] = {tokens, tokens};
-  struct duplex_layer_work work = work_of(probe, experts, probe->piece.parts, both, cuts, counts);
+  struct duplex_layer_work work = work_of(probe, experts, probe->piece.parts, tokens, cuts, counts);
   struct duplex_job *job;
   if (probe->kind == STAGE_EXPERTS) work.format = format;
   int error = layer_job_plan(layer_of(probe, experts), &work, &job);

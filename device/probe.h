@@ -38,10 +38,11 @@ int probe_open(struct probe *probe, enum stage_kind kind, const struct schedule_
 void probe_close(struct probe *probe);
 
 // Clocks of a job from doorbell to completion in which the first `experts` experts have so many tokens, at
-// most 8 PROBE_PASSES, and this cut. The second form: even experts have tokens[0] and odd ones tokens[1].
+// most 8 PROBE_PASSES, and this cut. The second form: the first of them has `first` tokens, and all have the
+// last cut.
 int probe_run(const struct probe *probe, unsigned experts, unsigned cut, uint32_t tokens, uint64_t *clocks);
-int probe_run_mixed(const struct probe *probe, unsigned experts, unsigned cut, const uint32_t tokens[2],
-                    uint64_t *clocks);
+int probe_run_behind(const struct probe *probe, uint32_t first, unsigned experts, uint32_t tokens,
+                     uint64_t *clocks);
 
 // Idles for a while, up to clock place / places of the time from one refresh to the next.
 int probe_idle(const struct probe *probe, unsigned place, unsigned places);

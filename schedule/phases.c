@@ -86,7 +86,7 @@ void schedule_phases(const struct schedule_times *times, enum schedule_format fo
   const struct schedule_costs *costs = schedule_costs_of(times, decision);
   const bool cut = has_pieces(times, decision);
   const uint32_t pieces = cut ? times->placement.pieces : 1;
-  uint32_t before[2][SCHEDULE_BUNDLES] = {{0}};  // groups of the last expert of each job
+  uint32_t before[2][SCHEDULE_BUNDLES] = {{0}};  // groups of each job so far
   phases[0] = phases[1] = (struct schedule_phase){0};
   for (uint32_t e = 0; e < times->shape.experts; e++) {
     const uint32_t tokens = schedule_cut_tokens(decision, e, counts[e]);
@@ -100,7 +100,7 @@ void schedule_phases(const struct schedule_times *times, enum schedule_format fo
       struct schedule_phase *phase = &phases[piece.pim_phase];
       phase->pim += (uint64_t)piece.pim * times->clocks_per_unit;
       schedule_add_expert(costs, before[piece.pim_phase][piece.job], groups, phase);
-      before[piece.pim_phase][piece.job] = groups;
+      before[piece.pim_phase][piece.job] += groups;
       schedule_add_transfers(&times->shape, costs, format, tokens, phase);
     }
   }

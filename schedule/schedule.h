@@ -78,7 +78,7 @@ struct schedule_row {
 enum schedule_format { SCHEDULE_EXACT, SCHEDULE_ROUNDED, SCHEDULE_FORMATS };  // of partial sums
 struct schedule_costs {
   uint32_t job[2];        // a job of Logic-PIM whose first expert has one group, and more
-  uint32_t rise;          // what a pass with two groups takes less behind one with one
+  uint32_t odd;           // what a pass with two groups takes less behind an odd number of groups of its job
   uint32_t reads[2];      // the xPU's reads of a phase, [1] from bundles that were Logic-PIM's just before
   uint32_t given, taken;  // the bundles given to Logic-PIM, and taken back
   // For an expert that Logic-PIM has a share of the xPU writes x of each group of 8 tokens, of each pass of
@@ -289,15 +289,14 @@ void schedule_add_transfers(const struct schedule_shape *shape, const struct sch
 // The phases of a decision by a table that it need not be made by, such as the measured one.
 void schedule_phases(const struct schedule_times *times, enum schedule_format format, const uint16_t *counts,
                      const struct schedule_decision *decision, struct schedule_phase phases[2]);
-// What a phase's jobs take beside their experts, whose groups are told in order: groups_before are those of
-// the job's expert before this one, 0 if this is its first. Call it when the expert's time is in the phase.
-static inline void schedule_add_expert(const struct schedule_costs *costs, uint32_t groups_before,
-                                       uint32_t groups, struct schedule_phase *phase) {
-  const bool first = groups_before == 0;
-  const bool rises = groups_before % 2 && groups > 1;  // the last pass of an odd number has one group
-  phase->jobs += first;
-  phase->job_clocks += first ? costs->job[groups > 1] : 0;
-  if (rises) phase->pim -= phase->pim < costs->rise ? phase->pim : costs->rise;
+// What a job takes beside its experts, which are told in order: one with so many groups, behind so many of
+// the job's others. Call it when the expert's time is in the phase.
+static inline void schedule_add_expert(const struct schedule_costs *costs, uint32_t before, uint32_t groups,
+                                       struct schedule_phase *phase) {
+  const uint64_t less = before % 2 ? (uint64_t)(groups / 2) * costs->odd : 0;
+  phase->jobs += before == 0;
+  phase->job_clocks += before ? 0 : costs->job[groups > 1];
+  phase->pim -= phase->pim < less ? phase->pim : less;
 }
 // Of the costs of a table those of the decision's pieces.
 const struct schedule_costs *schedule_costs_of(const struct schedule_times *times,

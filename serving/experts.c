@@ -193,11 +193,11 @@ static void fill_phases(const struct experts *x, const unsigned *counts, const s
                         const struct schedule_costs *costs, struct schedule_phase phase[2]) {
   phase[0].pim = clocks_of(x, sides->pim);
   phase[x->policy == SCHEDULE_TURNS].xpu = clocks_of(x, sides->xpu);
-  uint32_t before = 0;  // groups of the job's last expert
+  uint32_t before = 0;  // groups of the job so far
   for (unsigned e = 0; e < x->layout.of_group; e++) {
     if (!counts[e] || !x->decision.cut[0][e]) continue;
     schedule_add_expert(costs, before, schedule_groups(counts[e]), &phase[0]);
-    before = schedule_groups(counts[e]);
+    before += schedule_groups(counts[e]);
     schedule_add_transfers(&x->shape, costs, phases_format(x->machine), counts[e], &phase[0]);
   }
 }

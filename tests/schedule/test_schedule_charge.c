@@ -136,22 +136,36 @@ static void test_passes_by_hand(void **state) {
   assert_int_equal(prediction.total, 6 + 151 + 159);
 }
 
-// A job begins by the groups of its first expert. With a decision in it both sides begin as much later, and
-// the other phase does not.
+// A job begins by the groups of its first expert. Passes with two groups take less behind an odd number of
+// groups of their job, and none takes less than no time. With a decision in it both sides begin as much
+// later, and the other phase does not.
 static void test_jobs_by_hand(void **state) {
   struct schedule_costs *costs = &measured.costs[SCHEDULE_OF_PIECE];
   struct schedule_phase phases[2] = {{0}};
   struct schedule_prediction prediction;
   (void)state;
   make_halves(1);
-  *costs = (struct schedule_costs){.job = {70, 30}, .reads = {1, 9}};
-  schedule_add_job(costs, 1, &phases[0]);
-  schedule_add_job(costs, 2, &phases[0]);
-  schedule_add_job(costs, 5, &phases[1]);
+  *costs = (struct schedule_costs){.job = {70, 30}, .odd = 7, .reads = {1, 9}};
+  phases[0].pim = 221;
+  phases[1].pim = 6;
+  schedule_add_expert(costs, 0, 1, &phases[0]);
+  assert_int_equal(phases[0].pim, 221);
+  schedule_add_expert(costs, 1, 5, &phases[0]);
+  assert_int_equal(phases[0].pim, 207);
+  schedule_add_expert(costs, 6, 2, &phases[0]);
+  schedule_add_expert(costs, 9, 1, &phases[0]);
+  assert_int_equal(phases[0].pim, 207);
+  schedule_add_expert(costs, 9, 2, &phases[0]);
+  assert_int_equal(phases[0].pim, 200);
+  schedule_add_expert(costs, 0, 2, &phases[0]);
   assert_int_equal(phases[0].jobs, 2);
   assert_int_equal(phases[0].job_clocks, 100);
+  schedule_add_expert(costs, 0, 5, &phases[1]);
+  schedule_add_expert(costs, 5, 2, &phases[1]);
+  assert_int_equal(phases[1].pim, 0);
+  assert_int_equal(phases[1].jobs, 1);
   assert_int_equal(phases[1].job_clocks, 30);
-  phases[0].pim = phases[1].pim = 200;
+  phases[1].pim = 200;
   phases[0].xpu = phases[1].xpu = 250;
   phases[0].decision = 1000;
   schedule_predict(costs, SCHEDULE_EXACT, phases, &prediction);
