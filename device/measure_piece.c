@@ -10,6 +10,7 @@
 enum { EXPERTS_LEAST = 4, PASSES = PROBE_PASSES, PLACES = 5, LONG_JOB = 12000 };
 
 #define CLOCKS_WANTED 40000u  // so that a job's end, a few hundred clocks earlier or later, is below 1%
+#define CLOCKS_MOST 90000u    // of jobs that are run again at other places
 
 // How many experts are measured together if one alone takes so long: as many as the probe has.
 static unsigned experts_of(const struct probe *probe, uint64_t clocks) {
@@ -25,6 +26,22 @@ uint64_t measure_added(uint64_t few, uint64_t many, unsigned more) {
   return mean ? mean : 1;
 }
 
+// Clocks of a job, in the mean of several places between two refreshes: it differs by a hundred clocks or
+// two, which are little of a long one.
+static int run_mean(const struct probe *probe, unsigned experts, unsigned cut, uint32_t tokens,
+                    unsigned places, uint64_t *mean) {
+  uint64_t sum = 0;
+  int error = DUPLEX_OK;
+  for (unsigned place = 0; place < places && !error; place++) {
+    uint64_t clocks = 0;
+    error = probe_idle(probe, place, places);
+    if (!error) error = probe_run(probe, experts, cut, tokens, &clocks);
+    sum += clocks;
+  }
+  *mean = sum / places;
+  return error;
+}
+
 // A pass with so many groups.
 static int measure_pim(const struct probe *probe, unsigned cut, unsigned groups, struct piece_times *times) {
   const uint32_t tokens = groups * DUPLEX_LANES;
@@ -32,26 +49,14 @@ static int measure_pim(const struct probe *probe, unsigned cut, unsigned groups,
   uint64_t all = 0;
   int error = probe_run(probe, 1, cut, tokens, &one);
   const unsigned experts = experts_of(probe, one);
-  if (!error) error = probe_run(probe, experts, cut, tokens, &all);
+  const uint64_t clocks = one ? experts * one : CLOCKS_MOST;
+  const unsigned places = (unsigned)duplex_smaller(PLACES, duplex_larger(1, CLOCKS_MOST / clocks));
+  if (!error) error = run_mean(probe, 1, cut, tokens, places, &one);
+  if (!error) error = run_mean(probe, experts, cut, tokens, places, &all);
   const uint64_t add = measure_added(one, all, experts - 1);
   // A longer piece may end a few clocks earlier where its rows fall luckier: times do not fall with cuts.
   times->pim[groups][cut] = duplex_larger(add, times->pim[groups][cut - 1]);
   times->one[groups] = one;
-  return error;
-}
-
-// A job with one expert, in the mean of several places between two refreshes: it differs by a hundred clocks
-// or two, which are little of a long one.
-static int measure_one(const struct probe *probe, unsigned groups, struct piece_times *times) {
-  uint64_t sum = 0;
-  int error = DUPLEX_OK;
-  for (unsigned place = 0; place < PLACES && !error; place++) {
-    uint64_t clocks = 0;
-    error = probe_idle(probe, place, PLACES);
-    if (!error) error = probe_run(probe, 1, probe->piece.parts, groups * DUPLEX_LANES, &clocks);
-    sum += clocks;
-  }
-  times->one[groups] = sum / PLACES;
   return error;
 }
 
@@ -61,7 +66,8 @@ static int measure_job(const struct probe *probe, struct piece_times *times) {
   const bool is_long = times->one[1] >= LONG_JOB;
   int error = DUPLEX_OK;
   for (unsigned groups = 1; groups <= PASSES && !error; groups++) {
-    if (!is_long) error = measure_one(probe, groups, times);
+    if (!is_long)
+      error = run_mean(probe, 1, probe->piece.parts, groups * DUPLEX_LANES, PLACES, &times->one[groups]);
     times->job[groups - 1] = measure_first(times->one[groups], times->pim[groups][probe->piece.parts]);
   }
   return error;
