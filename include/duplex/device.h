@@ -49,7 +49,7 @@ struct duplex_device_options {
   struct duplex_stack_options stack;
   enum duplex_policy policy;
   enum duplex_partials partials;
-  unsigned threads;  // of the host, for stacks and xPU; 0: all cores
+  unsigned threads;  // of the host, for stacks and xPU, at most DUPLEX_THREADS_MOST; 0: all cores
   // The other processor: it stays the caller's and has to live as long as the device. NULL: the built-in one.
   struct duplex_xpu *xpu;
   // For the built-in one: file of times of products that somebody measured, in place of its roofline

@@ -44,6 +44,8 @@ static void test_open(void **state) {
     const char *said;
   } cases[] = {
       {{.stacks = 9}, "9 stacks: expected 1 to 8"},
+      {{.threads = 1000000}, "1000000 threads: expected at most 1024"},
+      {{.threads = 1025}, "1025 threads: expected at most 1024"},
       {{.policy = (enum duplex_policy)4}, "policy 4"},
       {{.partials = (enum duplex_partials)4}, "partial sums 4"},
       {{.copies = 3}, "3 copies of each expert: expected 1, 2, or 0"},
