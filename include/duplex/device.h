@@ -107,7 +107,8 @@ struct duplex_moe_weights {
 
 // Makes the weights of a layer resident, slices of every expert on every stack. The table stays the caller's,
 // and has to live as long as the layer. Errors, after which *moe is NULL: ARGUMENT, OUT_OF_SPACE (names the
-// space and what it lacks), NO_MEMORY, and those of the xPU (which the text names).
+// space and what it lacks, before a table of time is measured), NO_MEMORY, and those of the xPU (which the
+// text names).
 int duplex_device_load_moe(struct duplex_device *device, const struct duplex_moe_shape *shape,
                            const struct duplex_moe_weights *weights,
                            const struct duplex_activation_table *table, struct duplex_moe **moe);
