@@ -9,7 +9,7 @@
 // partial sums.
 //
 // A file names what it came from: the form of the layer, stacks and channels, and an *origin*, a number that
-// differs for another DRAM preset, activation rule, firmware, model of the clocks or xPU.
+// differs for another DRAM preset, rank switch, activation rule, firmware, model of the clocks or xPU.
 //
 // Functions return 0 or a negative code of duplex/error.h, with a text in duplex_device_last_error. The
 // device can be used on after an error.
