@@ -326,7 +326,7 @@ refused "moe: a number with a zero before it" "zero.tables:1: expected 'version'
 refused "moe: a table of another model" "origin.tables: a table of another" table --tables origin.tables
 refused "moe: a table that is cut off" "cut.tables:" table --tables cut.tables
 refused "moe: an empty table" "empty.tables:1: expected 'version'" table --tables empty.tables
-refused "moe: a folder as table" "--tables ..: Is a directory" table --tables ..
+refused "moe: a folder as table" "--tables .*: expected the name of a file" table --tables ..
 refused "moe: a tensor as table" "x.npy:1: expected 'version'" table --tables x.npy
 refused "moe: a table in no folder" "--tables nowhere/t.tables: cannot be written" table --tables nowhere/t.tables
 refused "moe: a table of other stacks" "good.tables: a table of another shape: stacks 1, expected 2" \

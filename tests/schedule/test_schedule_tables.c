@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 // clang-format off: after what it needs
@@ -108,7 +109,37 @@ static void test_files(void **state) {
   assert_int_equal(schedule_save("/nowhere/tables", &times, 0, message, sizeof message), DUPLEX_ERROR_IO);
 }
 
+// A link stays one, be the file behind it there or not; a link to nowhere is no file.
+static void test_links(void **state) {
+  static struct schedule_times loaded;
+  uint32_t origin = 0;
+  char folder[] = P_tmpdir "/duplex_schedule_XXXXXX", path[64], target[64], message[512];
+  struct stat info;
+  (void)state;
+  make_model(&times, 4, 32, 1);
+  assert_non_null(mkdtemp(folder));
+  snprintf(path, sizeof path, "%s/link", folder);
+  snprintf(target, sizeof target, "%s/table", folder);
+  assert_int_equal(symlink("table", path), 0);
+  for (unsigned i = 0; i < 2; i++) {
+    assert_int_equal(schedule_save(path, &times, i, message, sizeof message), 0);
+    assert_int_equal(lstat(path, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_int_equal(schedule_load(target, &loaded, &origin, message, sizeof message), 0);
+    assert_memory_equal(&loaded, &times, sizeof times);
+    assert_int_equal(origin, i);
+  }
+  assert_int_equal(unlink(target), 0);
+  assert_int_equal(unlink(path), 0);
+  assert_int_equal(symlink("nowhere/table", path), 0);
+  assert_int_equal(schedule_save(path, &times, 0, message, sizeof message), DUPLEX_ERROR_IO);
+  if (!strstr(message, "No such file")) fail_msg("%s", message);
+  assert_int_equal(unlink(path), 0);
+  assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_damage), cmocka_unit_test(test_files)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_damage), cmocka_unit_test(test_files),
+                                     cmocka_unit_test(test_links)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
