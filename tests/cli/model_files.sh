@@ -97,7 +97,8 @@ for input in /dev/zero folder; do
   why=$([ $input = folder ] && echo "Is a directory" || echo "File too large")
   check "run --requests $input" refused_early "--requests $input: line 1: cannot be read: $why" "$duplex" run --model "the model" --requests $input
   check "batch $input" refused_early "$input line 1: cannot be read: $why" "$duplex" batch $input --channels 1 --threads 1
-  check "serve --trace $input" refused_early "$input:1: cannot be read: $why" "${traced[@]}" $input
+  trace=$([ $input = folder ] && echo "--trace folder: Is a directory, expected" || echo "$input:1: cannot be read: $why")
+  check "serve --trace $input" refused_early "$trace" "${traced[@]}" $input
   check "serve --constants $input" refused_early "$input: " "${serve[@]}" --constants $input
   tables=$([ $input = folder ] && echo "--tables 'folder': expected the name of a file" || echo "$input:1: expected 'version'")
   check "moe --tables $input" refused_early "$tables" "${moe[@]}" --threads 1 --out y.npy --tables $input
