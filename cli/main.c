@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/command.h"
 #include "cli/environment.h"
 #include "cli/help.h"
 #include "cli/output.h"
@@ -10,6 +11,13 @@
 
 static bool is_help(const char *argument) {
   return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
+}
+
+// What comes before the options has letters.
+static int check_operands(const struct command *command, int argc, char **argv) {
+  for (int i = 0; command->operands[0] && i < argc && argv[i][0] != '-'; i++)
+    if (!argv[i][0]) return fail(EXIT_BAD_INPUT, "%s '': expected %s", command->name, command->operands);
+  return EXIT_GOOD;
 }
 
 // Finds the command; --help anywhere behind its name explains it.
@@ -23,7 +31,8 @@ static int run(int argc, char **argv) {
   if (!command) return fail(EXIT_BAD_INPUT, "unknown command '%s': see duplex --help", argv[1]);
   for (int i = 2; i < argc; i++)
     if (is_help(argv[i])) return help_of(command), EXIT_GOOD;
-  const int status = environment_check();
+  int status = environment_check();
+  if (!status) status = check_operands(command, argc - 2, argv + 2);
   return status ? status : command->run(argc - 2, argv + 2);
 }
 

@@ -2,7 +2,7 @@
 // The file of --tables: there already, or an output.
 #include "cli/moe_tables.h"
 
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "cli/messages.h"
 #include "cli/stack_options.h"
@@ -16,8 +16,10 @@ int check_table(const struct option *options, enum duplex_partials partials) {
 }
 
 int add_table(const struct option *options, struct outputs *outputs, struct table_file *table) {
+  struct stat there;
   table->path = option_value(options, "--tables");
-  table->made = table->path && access(table->path, F_OK) != 0;
+  // What is a folder is refused as an output.
+  table->made = table->path && (stat(table->path, &there) != 0 || S_ISDIR(there.st_mode));
   return table->made ? output_add(outputs, "--tables", table->path, OUTPUT_TEXT) : EXIT_GOOD;
 }
 

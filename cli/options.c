@@ -16,6 +16,12 @@ static struct option *find(struct option *options, const char *name) {
   return NULL;
 }
 
+// Whether the option takes a file or a folder.
+static bool takes_file(const struct option *option) {
+  const char *words = option->argument ? option->argument : "";
+  return strstr(words, "FILE") || strstr(words, "FOLDER") || strstr(words, "DIR");
+}
+
 static int check_required(const struct option *options) {
   for (; options->name; options++)
     if (options->required && !options->value)
@@ -34,6 +40,8 @@ int read_options(int argc, char **argv, struct option *options) {
     if (!option->argument) continue;
     if (++i == argc) return fail(EXIT_BAD_INPUT, "%s needs a value", argv[i - 1]);
     option->value = argv[i];
+    if (!*option->value && takes_file(option))
+      return fail(EXIT_BAD_INPUT, "%s '': expected %s", option->name, option->argument);
   }
   return check_required(options);
 }
@@ -42,12 +50,6 @@ const char *option_value(const struct option *options, const char *name) {
   for (; options->name; options++)
     if (strcmp(options->name, name) == 0) return options->value;
   return NULL;
-}
-
-// Whether the option takes a file or a folder.
-static bool takes_file(const struct option *option) {
-  const char *words = option->argument ? option->argument : "";
-  return strstr(words, "FILE") || strstr(words, "FOLDER") || strstr(words, "DIR");
 }
 
 // Whether the text is about this file, or about one of this folder.

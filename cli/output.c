@@ -4,8 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +16,6 @@
 #include "cli/npy.h"
 #include "cli/signals.h"
 #include "duplex/text_file.h"
-
-#define LINKS_MOST 40  // as many symbolic links as the system follows
 
 static struct outputs *open_outputs;  // for the signal handler, and to see that two mean the same file
 
@@ -36,37 +32,6 @@ static char *join(const char *text, const char *separator, const char *tail) {
   char *joined = malloc(strlen(text) + strlen(separator) + strlen(tail) + 1);
   if (joined) sprintf(joined, "%s%s%s", text, separator, tail);
   return joined;
-}
-
-// A name in the folder of another path, or the name itself if it is absolute. NULL: see errno.
-static char *beside(const char *path, const char *name) {
-  char *copy = strdup(path);
-  char *folder = copy ? realpath(dirname(copy), NULL) : NULL;
-  char *result = NULL;
-  if (folder) result = name[0] == '/' ? strdup(name) : join(folder, "/", name);
-  free(copy);
-  free(folder);
-  return result;
-}
-
-// The file that a path means, be it there or not, so that a link stays a link and two names of one file are
-// seen. NULL: see errno.
-static char *resolve(const char *path, unsigned links) {
-  char *real = realpath(path, NULL);
-  if (real || errno != ENOENT) return real;
-  char target[PATH_MAX];
-  const ssize_t length = readlink(path, target, sizeof target - 1);
-  if (length > 0) {  // a link to a file that is not there yet
-    target[length] = 0;
-    char *next = beside(path, target);
-    real = next && links < LINKS_MOST ? resolve(next, links + 1) : NULL;
-    free(next);
-    return real;
-  }
-  char *copy = strdup(path);
-  real = copy ? beside(path, basename(copy)) : NULL;
-  free(copy);
-  return real;
 }
 
 // The output of this name; NULL: it was not opened.
@@ -102,7 +67,7 @@ static bool may_replace(const char *target, const struct stat *old) {
 static void make_temporary(struct output *output, const struct stat *old) {
   sigset_t before;
   if (old && !may_replace(output->target, old)) return;
-  char *name = beside(output->target, ".duplex-XXXXXX");
+  char *name = duplex_text_beside(output->target, ".duplex-XXXXXX");
   if (!name) return;
   signals_hold(&before);
   output->file = mkostemp(name, O_CLOEXEC);
@@ -187,7 +152,7 @@ int output_add(struct outputs *outputs, const char *option, const char *path, en
   look(&output);
   const char *wrong = name_wrong(path, format, output.exists ? &output.there : NULL);
   if (wrong) return fail(EXIT_BAD_INPUT, "%s '%s': %s", option, path, wrong);
-  if (is_replaced(&output) && !(output.target = resolve(path, 0))) return refuse(&output);
+  if (is_replaced(&output) && !(output.target = duplex_text_target(path))) return refuse(&output);
   if (is_taken(&output)) {
     free_output(&output);
     return fail(EXIT_BAD_INPUT, "%s %s: is named for two outputs", option, path);

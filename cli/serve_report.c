@@ -71,10 +71,19 @@ static json_t *layers_json(const struct serving_cost *c, unsigned devices) {
 }
 
 // Shares of the time that are clocks from tables of the cycle model, which the RTL agrees with.
-static json_t *checked_json(const struct serving_result *r) {
-  return json_pack("{s:f, s:f, s:f}", "all", share(r->sum.checked, r->sum.seconds), "decoding_only",
-                   share(r->decoding_cost.checked, r->decoding_cost.seconds), "mixed",
-                   share(r->mixed_cost.checked, r->mixed_cost.seconds));
+static json_t *checked_json(const struct serving_cost *cost) {
+  return json_real(share(cost->checked, cost->seconds));
+}
+
+// What is told of one kind of stages; nothing if there was none of them.
+static void add_kind(json_t *all, const char *kind, const struct serving_cost *cost, unsigned devices) {
+  char name[40];
+  if (cost->seconds == 0) return;
+  snprintf(name, sizeof name, "time_shares_%s", kind);
+  json_object_set_new(all, name, shares_json(cost));
+  snprintf(name, sizeof name, "layers_%s", kind);
+  json_object_set_new(all, name, layers_json(cost, devices));
+  json_object_set_new(json_object_get(all, "rtl_checked_shares"), kind, checked_json(cost));
 }
 
 static json_t *what_json(const struct serving_options *o, const struct serving_result *r) {
@@ -88,12 +97,13 @@ static json_t *what_json(const struct serving_options *o, const struct serving_r
 json_t *serve_json(const struct serving_options *o, const struct serving_result *r) {
   json_t *all = what_json(o, r);
   json_t *results = json_pack(
-      "{s:f, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:{s:I, s:I}, s:o, s:o, s:f, s:f, s:f, s:f, s:i, s:b, s:f}",
+      "{s:f, s:o, s:o, s:o, s:o, s:f, s:f, s:f, s:{s:I, s:I}, s:o, s:{s:o}, s:f, s:f, s:f, s:f, s:i, s:b, "
+      "s:f}",
       "throughput_tok_s", r->throughput, "tbt_ms", percentiles_json(&r->tbt), "t2ft_ms",
       percentiles_json(&r->t2ft), "e2e_ms", percentiles_json(&r->e2e), "energy_j_per_token",
       energy_json_of(&r->sum, r->tokens), "seconds", r->seconds, "tokens", r->tokens, "requests", r->requests,
       "stages", "all", (json_int_t)r->stages, "decoding_only", (json_int_t)r->decoding_only, "time_shares",
-      shares_json(&r->sum), "time_shares_decoding_only", shares_json(&r->decoding_cost), "xpu_utilisation",
+      shares_json(&r->sum), "rtl_checked_shares", "all", checked_json(&r->sum), "xpu_utilisation",
       share(serving_sum(r->sum.xpu), r->sum.seconds), "logic_pim_utilisation",
       share(serving_sum(r->sum.pim), r->sum.seconds), "kv_capacity_bytes", r->kv_capacity, "kv_most_bytes",
       r->kv_most, "copies", (int)r->copies, "striped", (int)r->striped, "expert_bytes", r->expert_bytes);
@@ -103,7 +113,7 @@ json_t *serve_json(const struct serving_options *o, const struct serving_result 
                         json_real(share(energy_of(&r->sum) + r->sum.pim_dram_j, r->tokens)));
   json_object_set_new(all, "goodput_requests_s", json_real(share(r->good, r->seconds)));
   json_object_set_new(all, "good_requests", json_real(r->good));
-  if (o->mode == SERVING_FULL)
+  if (o->mode == SERVING_FULL && r->has_pim)
     json_object_set_new(all, "firmware", json_string(o->native ? "native" : "riscv"));
   if (o->mode == SERVING_FULL) json_object_set_new(all, "charged_shares", charges_json(&r->sum));
   if (o->trace)
@@ -111,10 +121,8 @@ json_t *serve_json(const struct serving_options *o, const struct serving_result 
         all, "trace",
         json_pack("{s:I, s:I, s:b}", "requests", (json_int_t)o->trace->count, "failed_requests",
                   (json_int_t)o->trace->failures, "last_line_has_no_end", (int)o->trace->unended));
-  json_object_set_new(all, "time_shares_mixed", shares_json(&r->mixed_cost));
-  json_object_set_new(all, "rtl_checked_shares", checked_json(r));
-  json_object_set_new(all, "layers_decoding_only", layers_json(&r->decoding_cost, r->devices));
-  json_object_set_new(all, "layers_mixed", layers_json(&r->mixed_cost, r->devices));
+  add_kind(all, "decoding_only", &r->decoding_cost, r->devices);
+  add_kind(all, "mixed", &r->mixed_cost, r->devices);
   json_decref(results);
   return all;
 }

@@ -158,7 +158,7 @@ static int backend_options(const struct option *options, struct wanted_stack *wa
   uint64_t channels, threads, seed, from, to;
   if (choice_option(options, "--backend", backends, &backend) || check_rtl_only(options, backend == 1) ||
       number_option(options, "--channels", 1, DUPLEX_CHANNELS, DUPLEX_CHANNELS, &channels) ||
-      number_option(options, "--threads", 1, 1024, 0, &threads) ||
+      number_option(options, "--threads", 1, DUPLEX_THREADS_MOST, 0, &threads) ||
       number_option(options, "--seed", 0, UINT64_MAX, 1, &seed) ||
       number_option(options, "--trace-from", 0, UINT64_MAX, 0, &from) ||
       number_option(options, "--trace-to", 1, UINT64_MAX, 0, &to))

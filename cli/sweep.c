@@ -11,6 +11,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/sweep_jobs.h"
+#include "duplex/text_file.h"
 
 // Values of a result that the table has, with a dot before a key of an object in it.
 static const char *const columns[] = {"throughput_tok_s",
@@ -106,21 +107,22 @@ static int write_table(const struct sweep_jobs *jobs, const char *out, struct ou
   return status;
 }
 
-// The folder of the results, unless it is there; what is no folder is refused.
+// The folder of the results, unless it is there; one that takes no files is refused.
 static int make_folder(const char *path) {
-  struct stat what;
+  char name[4096];
   if (mkdir(path, 0777) == 0) return EXIT_GOOD;
-  if (errno != EEXIST) return fail(EXIT_ERROR, "--results %s: %s", path, strerror(errno));
-  if (stat(path, &what) == 0 && S_ISDIR(what.st_mode)) return EXIT_GOOD;
-  return fail(EXIT_BAD_INPUT, "--results %s: is a file, expected a folder", path);
+  snprintf(name, sizeof name, "%s/result", path);
+  if (errno == EEXIST && duplex_text_may_replace(name) == 0) return EXIT_GOOD;
+  return fail(EXIT_BAD_INPUT, "--results '%s': %s, expected a folder that can be written", path,
+              strerror(errno));
 }
 
 // Runs all points and writes the table, also if some have failed; the first one that has is told then.
 static int run_points(struct sweep_jobs *jobs, const char *out) {
   struct outputs outputs = {0};
   int status = output_add(&outputs, "--out", out, OUTPUT_TABLE);
-  if (!status) status = make_folder(jobs->folder);
   if (!status) status = outputs_open(&outputs);
+  if (!status) status = make_folder(jobs->folder);
   if (!status) status = sweep_jobs_run(jobs);
   if (!status) status = write_table(jobs, out, &outputs);
   if (!status) status = outputs_commit(&outputs);

@@ -118,6 +118,7 @@ struct candidates {
   struct moe_way way[WAYS];
   uint64_t clocks[WAYS];
   unsigned count;
+  int none;     // why the last way that is none cannot be had; 0: all can
   bool slower;  // the xPU tells of longer times than the formulas have
 };
 
@@ -133,15 +134,17 @@ static int compare_xpu(const struct duplex_moe *moe, unsigned tokens, bool *slow
   return device_xpu_note(moe->device, "estimate", error);
 }
 
-// Adds a way, by formulas; one whose times are too long for a table is none if there are others.
+// Adds a way, by formulas, unless there is no room for it or its times are too long for a table: then it is
+// none, whose text the device has, and nothing was measured for it.
 static int add(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_way way,
                struct candidates *candidates) {
   uint16_t counts[DUPLEX_EXPERTS_MOST];
   expect(moe, counts);
   int error = moe_lay_out(moe, form, way);
+  if (!error) error = moe_need_room(moe);
   if (!error) error = moe_use_formulas(moe);
-  if (error == MEASURE_TOO_LONG && candidates->count) {
-    moe->device->error_text[0] = 0;
+  if (error == MEASURE_TOO_LONG || error == DUPLEX_ERROR_OUT_OF_SPACE) {
+    candidates->none = error;
     return DUPLEX_OK;
   }
   if (error) return error;
@@ -222,6 +225,7 @@ int moe_choose(struct duplex_moe *moe, const struct duplex_moe_form *form) {
   int error = add_placements(moe, form, chooses ? DUPLEX_PARTIALS_ACC : wanted, &candidates);
   if (!error && chooses && moe->device->stacks > 1)
     error = add_placements(moe, form, DUPLEX_PARTIALS_GATHERED, &candidates);
+  if (!error && candidates.count == 0) error = candidates.none;
   if (error) return measure_code(error);
   keep_near(&candidates);
   error = choose_best(moe, form, &candidates, &best);

@@ -34,6 +34,9 @@ static int check_options(const struct duplex_device_options *options, char *text
   if (!options) return refuse(text, size, "options is NULL: expected a pointer");
   if (options->stacks > DUPLEX_STACKS_MOST)
     return refuse(text, size, "%u stacks: expected 1 to %d", options->stacks, DUPLEX_STACKS_MOST);
+  if (options->threads > DUPLEX_THREADS_MOST)
+    return refuse(text, size, "%u threads: expected at most %u, 0 for one of each core", options->threads,
+                  DUPLEX_THREADS_MOST);
   if (options->stack.bundles || options->stack.backend.xpu_traffic)
     return refuse(text, size, "bundles and the xPU's traffic of a stack are the device's own: expected none");
   if (options->stack.measure_overhead)

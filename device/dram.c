@@ -45,12 +45,6 @@ unsigned moe_emptiest_bundle(struct space *const *space, unsigned stacks) {
   return emptiest;
 }
 
-static unsigned experts_with(const struct duplex_moe *moe, unsigned piece) {
-  unsigned experts = 0;
-  for (unsigned e = 0; e < moe->shape.experts; e++) experts += moe_has_piece(moe, e, piece);
-  return experts;
-}
-
 static int open_stack(struct room *room, unsigned stack) {
   const struct duplex_moe *moe = room->moe;
   struct duplex_stack *own = moe->device->stack[stack];
@@ -71,29 +65,45 @@ static void close_stack(struct room *room, unsigned stack) {
   free(room->space[stack]);
 }
 
-// A piece of all experts that have it, for one stage of a stack: as they would be loaded, but piece by piece,
-// since no two pieces of a layer of two copies share a bundle.
-static bool take_piece(struct room *room, unsigned stage, unsigned stack, unsigned q, unsigned bundles) {
-  const unsigned experts = experts_with(room->moe, q);
-  struct layer_place place = {0};
+// The first piece of a layer for which there is no room.
+struct lacking {
+  unsigned stage, stack, expert, piece, bundles;
+};
+
+// All pieces of one stage on a stack, in the order in which they would be loaded.
+static bool take_slice(struct room *room, unsigned stage, unsigned stack, unsigned xpu_bundle,
+                       struct lacking *lacking) {
+  const struct duplex_moe *moe = room->moe;
+  const struct moe_piece *pieces = moe->stage[stage].piece[stack];
+  struct layer_place place[DUPLEX_LAYER_PIECES] = {0};
+  for (unsigned e = 0; e < moe->shape.experts; e++)
+    for (unsigned q = 0; q < moe->pieces; q++) {
+      const unsigned bundles = moe->way.copies > 1 ? moe_bundles(moe, q, xpu_bundle) : pieces[q].bundles;
+      if (!moe_has_piece(moe, e, q) || !pieces[q].parts ||
+          layer_take_place(room->slice[stage][stack], q, bundles, room->space[stack], &place[q]))
+        continue;
+      *lacking = (struct lacking){stage, stack, e, q, bundles};
+      return false;
+    }
+  return true;
+}
+
+// A layer whose copy for the xPU, if it has two, lies in that bundle.
+static bool take_layer(struct room *room, unsigned xpu_bundle, struct lacking *lacking) {
+  const struct duplex_moe *moe = room->moe;
   bool fits = true;
-  for (unsigned e = 0; e < experts && fits; e++)
-    fits = layer_take_place(room->slice[stage][stack], q, bundles, room->space[stack], &place);
+  for (unsigned i = 0; i < moe->stages; i++)
+    for (unsigned stack = 0; stack < moe->device->stacks && fits; stack++)
+      fits = take_slice(room, i, stack, xpu_bundle, lacking);
   return fits;
 }
 
-// The next layer, where it would lie.
-static bool take_layer(struct room *room) {
-  const struct duplex_moe *moe = room->moe;
-  const unsigned xpu_bundle = moe_emptiest_bundle(room->space, moe->device->stacks);
-  bool fits = true;
+// The next layer of two copies, where it would lie.
+static bool take_next_layer(struct room *room) {
+  struct lacking lacking;
+  const unsigned xpu_bundle = moe_emptiest_bundle(room->space, room->moe->device->stacks);
   room->xpu_bundles |= 1u << xpu_bundle;
-  for (unsigned i = 0; i < moe->stages; i++)
-    for (unsigned stack = 0; stack < moe->device->stacks; stack++)
-      for (unsigned q = 0; q < moe->pieces && fits; q++)
-        if (moe->stage[i].piece[stack][q].parts)
-          fits = take_piece(room, i, stack, q, moe_bundles(moe, q, xpu_bundle));
-  return fits;
+  return take_layer(room, xpu_bundle, &lacking);
 }
 
 // Whether x and results of a job on a piece find a run beside all weights, wherever the piece lies.
@@ -119,15 +129,39 @@ static bool jobs_fit(const struct room *room, size_t pairs) {
   return fit;
 }
 
+// The spaces as they are now. close_room takes them with an error, too.
+static int open_room(struct room *room) {
+  struct duplex_device *device = room->moe->device;
+  int error = DUPLEX_OK;
+  for (unsigned stack = 0; stack < device->stacks && !error; stack++) error = open_stack(room, stack);
+  return error ? device_fail(device, error, "%s", duplex_error_text(error)) : DUPLEX_OK;
+}
+
+static void close_room(struct room *room) {
+  for (unsigned stack = 0; stack < room->moe->device->stacks; stack++) close_stack(room, stack);
+}
+
 int moe_has_room(const struct duplex_moe *moe, size_t layers, size_t pairs, bool *fits) {
   struct room room = {.moe = moe};
-  int error = DUPLEX_OK;
-  for (unsigned stack = 0; stack < moe->device->stacks && !error; stack++) error = open_stack(&room, stack);
+  const int error = open_room(&room);
   *fits = !error;
-  for (size_t layer = 0; layer < layers && *fits; layer++) *fits = take_layer(&room);
+  for (size_t layer = 0; layer < layers && *fits; layer++) *fits = take_next_layer(&room);
   *fits = *fits && jobs_fit(&room, pairs);
-  for (unsigned stack = 0; stack < moe->device->stacks; stack++) close_stack(&room, stack);
-  return error ? device_fail(moe->device, error, "%s", duplex_error_text(error)) : DUPLEX_OK;
+  close_room(&room);
+  return error;
+}
+
+int moe_need_room(const struct duplex_moe *moe) {
+  struct room room = {.moe = moe};
+  struct lacking l;
+  int error = open_room(&room);
+  if (!error && !take_layer(&room, moe->xpu_bundle, &l)) {
+    error = layer_no_room(room.slice[l.stage][l.stack], l.expert, l.piece, l.bundles, room.space[l.stack]);
+    device_fail(moe->device, error, "stack %u: %s", l.stack,
+                duplex_stack_last_error(moe->device->stack[l.stack]));
+  }
+  close_room(&room);
+  return error;
 }
 
 uint64_t moe_dram_bytes(const struct duplex_moe *moe) {

@@ -105,6 +105,9 @@ bool moe_stack_options(const struct duplex_moe *moe, const struct moe_stage *sta
 // Whether so many layers as this one, which is laid out with two copies, find room in the DRAM that is free,
 // and beside them x and results of so many pairs.
 int moe_has_room(const struct duplex_moe *moe, size_t layers, size_t pairs, bool *fits);
+// Whether the weights of this layer, which is laid out, find room there. Errors: OUT_OF_SPACE (names the
+// bundles and what they lack), NO_MEMORY.
+int moe_need_room(const struct duplex_moe *moe);
 // The bundle with the most room on the stack where it has least; of several the last one.
 unsigned moe_emptiest_bundle(struct space *const *space, unsigned stacks);
 // Bytes of DRAM that its weights have, on all stacks.

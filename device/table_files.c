@@ -5,8 +5,10 @@
 
 #include "device/layer.h"
 #include "device/measure.h"
+#include "device/run.h"
 #include "device/tables.h"
 #include "device/xpu_works.h"
+#include "duplex/arithmetic.h"
 #include "schedule/tables_file.h"
 
 // The table that files have: of whole experts.
@@ -21,22 +23,49 @@ static uint32_t mix(uint32_t hash, uint64_t number) {
   return hash;
 }
 
-// What the xPU tells of works that its memory bounds, and that its arithmetic does.
-static int mix_xpu(struct duplex_device *device, uint32_t *hash) {
-  struct duplex_xpu *xpu = device->xpu;
+// What the xPU tells of so many inner columns of an expert of this shape, for each number of groups that a
+// table has it of.
+static int mix_share(struct duplex_device *device, const struct schedule_shape *shape, uint32_t inner,
+                     uint32_t *hash) {
   int error = DUPLEX_OK;
-  for (unsigned tokens = 8; tokens <= 512 && !error; tokens *= 8) {
+  for (unsigned groups = 1; groups <= SCHEDULE_GROUPS + 1 && !error; groups++) {
+    const unsigned tokens = groups > SCHEDULE_GROUPS ? RUN_TOKENS_MOST : groups * DUPLEX_LANES;
     uint64_t clocks;
-    error = device_xpu_expert_clocks(xpu, device->clock_khz, tokens, 4096, 2048, true, &clocks);
+    error = device_xpu_expert_clocks(device->xpu, device->clock_khz, tokens, shape->hidden, inner,
+                                     shape->gated, &clocks);
     *hash = mix(*hash, clocks);
   }
-  *hash = mix(*hash, xpu->ops->launch(xpu));
+  return error;
+}
+
+// What the xPU tells of whole experts, of its shares behind each cut, and of a launch.
+static int mix_xpu(struct duplex_device *device, const struct schedule_shape *shape,
+                   const struct schedule_placement *placement, uint32_t *hash) {
+  int error = mix_share(device, shape, shape->inner, hash);
+  for (unsigned q = 0; q < placement->pieces && !error; q++) {
+    uint32_t behind = 0;
+    for (unsigned part = placement->parts[q]; part-- > 0 && !error;) {
+      behind += placement->width[q][part] * shape->stacks;
+      error = mix_share(device, shape, (uint32_t)duplex_smaller(behind, shape->inner), hash);
+    }
+  }
+  *hash = mix(*hash, device->xpu->ops->launch(device->xpu));
   return device_xpu_note(device, "estimate", error);
 }
 
-// A number for what tables of this device come from beside their shape: clocks of a probe on its stacks,
-// which change with the DRAM preset, the activation rule, the firmware and the model; the formulas; the time
-// of the xPU.
+// Options that change times. The probe has few bundles and short jobs, in which they might change none.
+static uint32_t mix_options(const struct duplex_device *device, uint32_t hash) {
+  const struct duplex_stack_options *options = &device->options.stack;
+  const struct duplex_riscv_options *riscv = options->riscv;
+  double rate = riscv ? riscv->instructions_per_clock : 0;
+  uint64_t bits;
+  if (riscv && rate == 0) rate = DUPLEX_INSTRUCTIONS_PER_CLOCK;
+  memcpy(&bits, &rate, sizeof bits);
+  hash = mix(mix(hash, bits), device->clock_khz);
+  return mix(mix(hash, options->backend.rank_switch), options->strict != 0);
+}
+
+// The part of it that is the same for all tables.
 static int find_origin(struct duplex_device *device) {
   static const struct schedule_shape fixed = {
       .hidden = 4096, .inner = 2048, .experts = 8, .stacks = 1, .channels = 32, .gated = 1};
@@ -49,12 +78,20 @@ static int find_origin(struct duplex_device *device) {
   if (error) return device_fail(device, error, "%s", text);
   schedule_place(&fixed, &placement);
   schedule_formula(&fixed, &placement, &formula);
-  device->origin = formula.hash;
-  error = mix_xpu(device, &device->origin);
-  if (error) return error;
+  device->origin = mix_options(device, formula.hash);
   for (unsigned i = 0; i < DEVICE_PROBE_CLOCKS; i++) device->origin = mix(device->origin, clocks[i]);
   device->has_origin = true;
   return DUPLEX_OK;
+}
+
+// A number for what a table of this device comes from beside its shape: clocks of a probe on its stacks,
+// which change with the DRAM preset, the activation rule, the firmware and the model; the options of these;
+// the formulas; the time of the xPU.
+static int origin_of(struct duplex_device *device, const struct schedule_shape *shape,
+                     const struct schedule_placement *placement, uint32_t *origin) {
+  const int error = find_origin(device);
+  *origin = device->origin;
+  return error ? error : mix_xpu(device, shape, placement, origin);
 }
 
 static int check(struct duplex_device *device, const struct duplex_moe_form *form, const char *path) {
@@ -89,15 +126,16 @@ int duplex_device_save_table(struct duplex_device *device, const struct duplex_m
                              const char *path) {
   const struct schedule_times *times;
   struct moe_way way;
+  uint32_t origin;
   char text[512];
   int error = check(device, form, path);
   if (!error) error = choose_way(device, form, &way);
   if (error) return error;
   const struct tables_wanted wanted = of_experts(device, way.copies > 1, way.striped);
   error = measure_code(tables_take_all(device, form, &wanted, &times));
-  if (!error) error = find_origin(device);
+  if (!error) error = origin_of(device, &times->shape, &times->placement, &origin);
   if (error) return error;
-  error = schedule_save(path, times, device->origin, text, sizeof text);
+  error = schedule_save(path, times, origin, text, sizeof text);
   return error ? device_fail(device, error, "%s", text) : DUPLEX_OK;
 }
 
@@ -117,13 +155,13 @@ static int check_table(struct duplex_device *device, const char *path, const str
                          told[i], wanted[i]);
   if (memcmp(&times->placement, placement, sizeof *placement) != 0)
     return device_fail(device, DUPLEX_ERROR_FORMAT, "%s: a table of another placement of experts", path);
-  const int error = find_origin(device);
-  if (error || origin == device->origin) return error;
-  return device_fail(
-      device, DUPLEX_ERROR_FORMAT,
-      "%s: a table of another DRAM preset, activation rule, firmware, model or xPU: origin %" PRIu32
-      ", expected %" PRIu32,
-      path, origin, device->origin);
+  uint32_t own;
+  const int error = origin_of(device, shape, placement, &own);
+  if (error || origin == own) return error;
+  return device_fail(device, DUPLEX_ERROR_FORMAT,
+                     "%s: a table of another DRAM preset, rank switch, activation rule, firmware, model or "
+                     "xPU: origin %" PRIu32 ", expected %" PRIu32,
+                     path, origin, own);
 }
 
 // Whether the file of such layers is to have a table of two copies. AUTO takes either.

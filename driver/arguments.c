@@ -12,7 +12,6 @@
 #include "duplex/hbm.h"
 
 #define RANK_SWITCH_MOST 2u
-#define THREADS_MOST 1024u
 
 int need_process(struct duplex_stack *stack) {
   if (!stack) return DUPLEX_ERROR_ARGUMENT;
@@ -74,9 +73,9 @@ __attribute__((format(printf, 3, 4))) static int refuse(char *text, size_t size,
 static int check_backend_options(const struct duplex_backend_options *o, char *text, size_t size) {
   if (o->channels < 1 || o->channels > DUPLEX_CHANNELS)
     return refuse(text, size, "%u channels: expected 1 to %d", o->channels, (int)DUPLEX_CHANNELS);
-  if (o->threads > THREADS_MOST)
+  if (o->threads > DUPLEX_THREADS_MOST)
     return refuse(text, size, "%u threads: expected at most %u, 0 for one of each core", o->threads,
-                  THREADS_MOST);
+                  DUPLEX_THREADS_MOST);
   if (o->rank_switch > RANK_SWITCH_MOST)
     return refuse(text, size, "rank switch of %u tCK: expected 0 to %u", o->rank_switch, RANK_SWITCH_MOST);
   if (!duplex_dram_preset(o->dram_preset))

@@ -115,6 +115,9 @@ int duplex_kv_open(struct duplex_stack *stack, const struct duplex_kv_options *o
   if (!error) error = need(stack, "cache", cache);
   if (!error) error = check_options(stack, options);
   if (error) return error;
+  if (options->pages == 0 && options->prefill_pages == 0)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
+                      "0 pages, and 0 to prefill in: expected 1 or more of either kind");
   struct duplex_kv_cache *self = handle_take(&stack->caches, sizeof *self);
   if (!self) return stack_no_memory(stack);
   set_geometry(self, stack, options);

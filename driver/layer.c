@@ -186,6 +186,17 @@ bool layer_take_place(const struct duplex_layer *layer, unsigned piece, uint32_t
          (layer->products || space_take_next(space, stripe, shape->down.row_sets, &place->down));
 }
 
+int layer_no_room(const struct duplex_layer *layer, unsigned expert, unsigned piece, uint32_t stripe,
+                  const struct space *space) {
+  const struct layer_piece *shape = &layer->piece[piece];
+  return stack_fail(
+      layer->stack, DUPLEX_ERROR_OUT_OF_SPACE,
+      "no room for expert %u in bundles 0x%x of the stack's DRAM: it needs runs of %u and %u row "
+      "sets, %u in all, and the longest one that is free has %u",
+      expert, stripe, shape->up_row_sets, shape->down.row_sets, shape->up_row_sets + shape->down.row_sets,
+      space_longest(space, stripe));
+}
+
 int duplex_layer_reserve(struct duplex_layer *layer, unsigned expert, unsigned piece) {
   int error = need_layer(layer);
   if (!error) error = need_piece(layer, piece);
@@ -200,12 +211,7 @@ int duplex_layer_reserve(struct duplex_layer *layer, unsigned expert, unsigned p
   struct layer_place *place = layer_place(layer, expert, piece);
   if (!layer_take_place(layer, piece, shape->stripe, stack->space, place)) {
     give_place(layer, piece, place);
-    return stack_fail(
-        stack, DUPLEX_ERROR_OUT_OF_SPACE,
-        "no room for expert %u in bundles 0x%x of the stack's DRAM: it needs runs of %u and %u row "
-        "sets, %u in all, and the longest one that is free has %u",
-        expert, shape->stripe, shape->up_row_sets, shape->down.row_sets,
-        shape->up_row_sets + shape->down.row_sets, space_longest(stack->space, shape->stripe));
+    return layer_no_room(layer, expert, piece, shape->stripe, stack->space);
   }
   place->there = true;
   layer->registered = 0;

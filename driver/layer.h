@@ -55,6 +55,9 @@ size_t layer_result_columns(const struct duplex_layer *layer, unsigned piece);
 // zero, or that of the expert before. false: there is no room; *place has what was taken.
 bool layer_take_place(const struct duplex_layer *layer, unsigned piece, uint32_t stripe, struct space *space,
                       struct layer_place *place);
+// OUT_OF_SPACE, with the text that such a piece of this expert finds no room.
+int layer_no_room(const struct duplex_layer *layer, unsigned expert, unsigned piece, uint32_t stripe,
+                  const struct space *space);
 
 // Row sets of one piece of an expert, and of x and results of a job on the piece with so many pairs of token
 // and expert, at most; whole rows of its bundles.

@@ -225,10 +225,11 @@ struct layer_schedule {
 };
 
 // What is kept of a piece's job for the next one of the same form and channels: one layer of a model follows
-// the other. form 0: nothing.
+// the other. form 0: nothing. Form and place tell the piece: no two pieces of a form share a place.
 #define LAYERS_KEPT 4u
+_Static_assert(LAYERS_KEPT % PROTOCOL_LAYER_PIECES == 0, "a place for each piece of a form");
 struct layer_kept {
-  uint32_t form, piece;
+  uint32_t form;
   struct layer_job job;
   struct layer_work work;
 };

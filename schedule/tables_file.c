@@ -97,10 +97,10 @@ static bool write_special(const char *path, const struct line *lines, size_t cou
 static bool write_path(const char *path, const struct line *lines, size_t count) {
   struct stat info;
   if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) return write_special(path, lines, count);
-  char *real = realpath(path, NULL);
-  const bool good = write_file(real ? real : path, lines, count);
+  char *target = duplex_text_target(path);
+  const bool good = target && write_file(target, lines, count);
   const int cause = errno;
-  free(real);
+  free(target);
   errno = cause;
   return good;
 }

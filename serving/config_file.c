@@ -32,14 +32,15 @@ static const char *builtin_text(const char *folder, const char *name) {
   return NULL;
 }
 
-// " or one of " and the names of a folder, with commas between them; nothing without a folder.
+// " or one of " and the names of a folder, of "" " or " and the one that is in none, with commas between
+// them; nothing without a folder.
 static void list_builtin(const char *folder, char *list, size_t size) {
   const size_t length = folder ? strlen(folder) : 0;
   list[0] = 0;
   for (const struct builtin_config *c = builtin_configs; folder && c->path; c++) {
     const char *name = c->path + length + (length > 0);
     if (strncmp(c->path, folder, length) != 0 || (length && name[-1] != '/') || strchr(name, '/')) continue;
-    strncat(list, list[0] ? ", " : " or one of ", size - strlen(list) - 1);
+    strncat(list, list[0] ? ", " : length ? " or one of " : " or ", size - strlen(list) - 1);
     strncat(list, name, size - strlen(list) - 1);
   }
 }

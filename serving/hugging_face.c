@@ -16,10 +16,10 @@ bool hugging_face_is(const struct config_file *file) {
   return false;
 }
 
-// Adds the names of all architectures that there are.
+// Adds the names of all architectures that there are, to what is expected if the text says that already.
 static void list_architectures(const struct config_file *file) {
   size_t length = strlen(file->error);
-  const char *between = ", expected one of ";
+  const char *between = strstr(file->error, ": expected") ? " of " : ", expected one of ";
   for (unsigned i = 0; i < MODEL_ARCHITECTURES && length < file->size; i++) {
     if (i == MODEL_DEEPSEEK_V3) continue;  // of those at the end
     length += (size_t)snprintf(file->error + length, file->size - length, "%s%s", between,

@@ -6,10 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "duplex/error.h"
 #include "serving/regular_file.h"
+
+#define TABLES "gemm.csv, prefill.csv, elements.csv, decode.csv or all_reduce.csv"
 
 const char *const kernels_names[] = {[XPU_KERNEL_GEMM] = "gemm",
                                      [XPU_KERNEL_PREFILL] = "prefill",
@@ -41,6 +44,11 @@ int kernels_open(struct kernels **kernels, const char *folder, char *error, size
   unsigned tables = 0;
   *kernels = NULL;
   if (!folder) return DUPLEX_OK;
+  struct stat there;
+  if (stat(folder, &there) == 0 && !S_ISDIR(there.st_mode)) {
+    snprintf(error, size, "%s: is no folder, expected one with " TABLES, folder);
+    return DUPLEX_ERROR_IO;
+  }
   struct kernels *k = calloc(1, sizeof *k);
   snprintf(error, size, "too little memory");
   if (!k) return DUPLEX_ERROR_NO_MEMORY;
@@ -49,8 +57,7 @@ int kernels_open(struct kernels **kernels, const char *folder, char *error, size
     tables += k->has[kind];
   }
   if (!status && tables == 0) {
-    snprintf(error, size,
-             "%s: expected gemm.csv, prefill.csv, elements.csv, decode.csv or all_reduce.csv in it", folder);
+    snprintf(error, size, "%s: expected " TABLES " in it", folder);
     status = DUPLEX_ERROR_IO;
   }
   if (!status) {

@@ -227,14 +227,15 @@ void machine_where_memory(const struct serving_options *options, char *place, si
     where_of(options, false, place, size);
 }
 
-// Experts come out even on the devices.
+// Experts come out even on the devices: of all nodes, or of those that do this.
 static int check_experts(const struct machine *m, const struct serving_options *options,
-                         const struct serving_model *model, char *error, size_t size) {
+                         const struct serving_model *model, const char *does, char *error, size_t size) {
   const unsigned e = model->experts;
   const unsigned devices = m->nodes * m->pims;
   char place[512];
   if (!e) return DUPLEX_OK;
   where_of(options, m->expert_tensor, place, sizeof place);
+  if (does) snprintf(place, sizeof place, "%u nodes that %s", m->nodes, does);
   if (m->expert_tensor && e % m->nodes)
     return impossible(error, size, place, "nodes", m->nodes, "a divisor of the model's experts");
   if (!m->expert_tensor && e % devices && devices % e)
@@ -312,7 +313,7 @@ int machine_read(struct machine *m, const struct serving_options *options, const
   if (m->layout == LAYOUT_SPLIT) m->per_node /= 2;
   m->xpus = m->pims = m->layout == LAYOUT_HETERO ? m->per_node / 2 : m->per_node;
   if (status || options->prefill_nodes) return status;  // of those it is the parts that have to fit
-  return check_experts(m, options, model, error, size);
+  return check_experts(m, options, model, NULL, error, size);
 }
 
 int machine_split_nodes(struct machine *m, struct machine *prefill, const struct serving_options *options,
@@ -329,8 +330,8 @@ int machine_split_nodes(struct machine *m, struct machine *prefill, const struct
   *prefill = *m;
   prefill->nodes = options->prefill_nodes;
   m->nodes -= options->prefill_nodes;
-  const int status = check_experts(prefill, options, model, error, size);
-  return status ? status : check_experts(m, options, model, error, size);
+  const int status = check_experts(prefill, options, model, "prefill", error, size);
+  return status ? status : check_experts(m, options, model, "decode", error, size);
 }
 
 void machine_use_kernels(struct machine *m, struct kernels *kernels) {

@@ -78,6 +78,7 @@ static int read_machines(struct run *run, char *error, size_t size) {
   if (status) return status;
   if (run->kernels) machine_use_kernels(last, run->kernels);
   result->nodes = last->nodes;
+  result->has_pim = last->beside != BESIDE_NONE;
   result->devices = last->nodes * last->per_node * (last->layout == LAYOUT_SPLIT ? 2 : 1);
   run->count = options->prefill_nodes ? 2 : 1;
   if (run->count > 1)

@@ -133,6 +133,7 @@ double serving_sum(const double part[SERVING_PARTS]);
 
 struct serving_result {
   unsigned nodes, devices;  // as simulated
+  bool has_pim;             // these have Logic-PIM or another PIM
   unsigned batch;           // most requests that were in flight
   double seconds;           // measured
   double tokens;            // generated meanwhile

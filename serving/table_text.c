@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "duplex/error.h"
@@ -21,7 +22,12 @@ static int refuse_file(const struct table_text *table, const char *cause, const 
 int table_text_open(struct table_text *table, const char *path, const char *expected, char *error,
                     size_t size) {
   *table = (struct table_text){.path = path, .error = error, .size = size, .file = fopen(path, "re")};
-  return table->file ? DUPLEX_OK : refuse_file(table, strerror(errno), expected);
+  if (!table->file) return refuse_file(table, strerror(errno), expected);
+  struct stat there;
+  if (fstat(fileno(table->file), &there) != 0 || !S_ISDIR(there.st_mode)) return DUPLEX_OK;
+  fclose(table->file);
+  table->file = NULL;
+  return refuse_file(table, strerror(EISDIR), expected);
 }
 
 int table_text_open_again(struct table_text *table, const char *path, const char *expected, char *error,

@@ -10,6 +10,7 @@
 
 #include "device/measure.h"
 #include "duplex/error.h"
+#include "duplex/text_file.h"
 #include "schedule/tables_file.h"
 #include "serving/builtin_configs.h"
 #include "serving/config_file.h"
@@ -131,12 +132,17 @@ static void name_xpu(const struct xpu_time_model *xpu, char *name, size_t size) 
            add_to_hash(add_to_hash(2166136261u, xpu->flops), xpu->gemm_share));
 }
 
-// A folder that takes a new table, before minutes go into measuring it.
-static int check_folder(const char *folder, char *error, size_t size) {
+// A folder that takes this table, before minutes go into measuring it.
+static int check_folder(const char *folder, const char *path, char *error, size_t size) {
   const int opened = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (opened >= 0) close(opened);
-  if (opened >= 0 && access(folder, W_OK) == 0) return DUPLEX_OK;
-  snprintf(error, size, "%s: %s, expected a folder that can be written", folder, strerror(errno));
+  if (opened < 0) {
+    snprintf(error, size, "%s: %s, expected a folder that can be written", folder, strerror(errno));
+  } else if (duplex_text_may_replace(path) != 0) {
+    snprintf(error, size, "%s: %s, expected a file that can be written", path, strerror(errno));
+  } else {
+    return DUPLEX_OK;
+  }
   return DUPLEX_ERROR_IO;
 }
 
@@ -196,6 +202,6 @@ int time_table_load(const struct machine *machine, const struct serving_model *m
   if (text) return schedule_load_text(text, name, times, &origin, error, size);
   if (!options->tables) return measure(&w, NULL, times);
   if (!options->measure && access(path, F_OK) == 0) return load_file(&w, path, times);
-  const int status = check_folder(options->tables, error, size);
+  const int status = check_folder(options->tables, path, error, size);
   return status ? status : measure(&w, path, times);
 }

@@ -234,15 +234,25 @@ static int read_object(struct reader *r, const char *line) {
   return error;
 }
 
+// The first line has not what was wanted: the columns or keys of that format, or of any.
+static int refuse_first(const struct reader *r, unsigned wanted) {
+  const struct format *format = &formats[wanted];
+  const char *const *names = format->names;
+  if (!wanted)
+    return table_text_refuse(&r->text,
+                             "expected the columns or keys of a format once, such as arrival_s,input,output");
+  return table_text_refuse(&r->text, "expected the %s %s, %s and %s of the format %s once",
+                           format->json ? "keys" : "columns", names[ARRIVAL], names[INPUT], names[OUTPUT],
+                           serving_trace_formats[wanted]);
+}
+
 // Reads a line; the first one decides the format. The last one of a table may have no end, as files of Azure:
 // it may be cut off, too, which is noted.
 static int read_line(struct reader *r, bool whole, unsigned format) {
   char *line = r->text.text;
   if (r->text.line == 1) {
     r->format = recognise(r, format, line);
-    if (!r->format)
-      return table_text_refuse(
-          &r->text, "expected the columns or keys of a format once, such as arrival_s,input,output");
+    if (!r->format) return refuse_first(r, format);
     if (!r->format->json) return DUPLEX_OK;
   }
   if (r->format->json) return read_object(r, line);

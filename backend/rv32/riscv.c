@@ -14,7 +14,6 @@
 #include "duplex/error.h"
 #include "firmware/port/rv32/platform.h"
 
-#define INSTRUCTIONS_PER_CLOCK 0.7
 #define QUIET_INSTRUCTIONS (UINT64_C(1) << 28)
 #define CLOCKS_BETWEEN_LOOKS 4096u  // at a debugger, while the firmware sleeps
 #define SLEEP_CLOCKS (UINT64_C(1) << 34)
@@ -239,8 +238,8 @@ int duplex_riscv_open(const struct duplex_riscv_options *options, struct duplex_
   p->base.ops = &ops;
   p->base.backend = backend;
   p->elf = strdup(options->elf);
-  p->clocks_per_instruction =
-      1 / (options->instructions_per_clock > 0 ? options->instructions_per_clock : INSTRUCTIONS_PER_CLOCK);
+  p->clocks_per_instruction = 1 / (options->instructions_per_clock > 0 ? options->instructions_per_clock
+                                                                       : DUPLEX_INSTRUCTIONS_PER_CLOCK);
   p->quiet_most = options->quiet_instructions ? options->quiet_instructions : QUIET_INSTRUCTIONS;
   const int error = p->elf ? open_parts(p, options, text, size) : DUPLEX_ERROR_NO_MEMORY;
   if (error) {

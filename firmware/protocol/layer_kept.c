@@ -10,7 +10,6 @@ __attribute__((noinline)) static void describe_job(const struct client *client,
   const struct layer_message *shape = &record->shape;
   struct layer_job *job = &kept->job;
   kept->form = record->form;
-  kept->piece = piece;
   job->hidden = shape->hidden;
   job->parts = shape->piece[piece].parts;
   job->gated = (shape->flags & LAYER_GATED) != 0;
@@ -24,10 +23,10 @@ __attribute__((noinline)) static void describe_job(const struct client *client,
 
 // The same job with results of another format: all of it is kept but for what describes these. Products have
 // one format.
-static void turn_to_format(const struct layer_record *record, enum duplex_result_format format,
-                           struct layer_kept *kept) {
+static void turn_to_format(const struct layer_record *record, uint32_t piece,
+                           enum duplex_result_format format, struct layer_kept *kept) {
   kept->job.format = format;
-  layer_sizes(&kept->job, record->piece[kept->piece].product_row_sets);
+  layer_sizes(&kept->job, record->piece[piece].product_row_sets);
   for (uint32_t i = 0; i < 2; i++) kept->work.pass[i].down_cut = 0;
 }
 
@@ -39,10 +38,10 @@ struct layer_kept *layer_kept_of(const struct client *client, const struct layer
   struct layer_job *job = &kept->job;
   job->inner = record->shape.piece[piece].inner;
   job->down_layout = &record->piece[piece].down;
-  if (kept->form != record->form || kept->piece != piece || job->channels != client->channels) {
+  if (kept->form != record->form || job->channels != client->channels) {
     describe_job(client, record, piece, format, kept);
   } else if (job->format != format) {
-    turn_to_format(record, format, kept);
+    turn_to_format(record, piece, format, kept);
   }
   return kept;
 }

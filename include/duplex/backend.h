@@ -31,9 +31,11 @@ struct duplex_xpu_state {
   uint64_t written_at;  // the same for queued writes: by which all data have gone out
 };
 
+#define DUPLEX_THREADS_MOST 1024u
+
 struct duplex_backend_options {
   unsigned channels;         // 1 to DUPLEX_CHANNELS
-  unsigned threads;          // C model: worker threads; 0 = all cores
+  unsigned threads;          // C model: worker threads, at most DUPLEX_THREADS_MOST; 0 = all cores
   const char *trace_file;    // RTL: FST wave file, or NULL
   uint64_t trace_from;       // RTL: first clock of the wave file
   uint64_t trace_to;         // RTL: last clock, 0 = to the end

@@ -49,7 +49,7 @@ struct duplex_device_options {
   struct duplex_stack_options stack;
   enum duplex_policy policy;
   enum duplex_partials partials;
-  unsigned threads;  // of the host, for stacks and xPU; 0: all cores
+  unsigned threads;  // of the host, for stacks and xPU, at most DUPLEX_THREADS_MOST; 0: all cores
   // The other processor: it stays the caller's and has to live as long as the device. NULL: the built-in one.
   struct duplex_xpu *xpu;
   // For the built-in one: file of times of products that somebody measured, in place of its roofline
@@ -107,7 +107,8 @@ struct duplex_moe_weights {
 
 // Makes the weights of a layer resident, slices of every expert on every stack. The table stays the caller's,
 // and has to live as long as the layer. Errors, after which *moe is NULL: ARGUMENT, OUT_OF_SPACE (names the
-// space and what it lacks), NO_MEMORY, and those of the xPU (which the text names).
+// space and what it lacks, before a table of time is measured), NO_MEMORY, and those of the xPU (which the
+// text names).
 int duplex_device_load_moe(struct duplex_device *device, const struct duplex_moe_shape *shape,
                            const struct duplex_moe_weights *weights,
                            const struct duplex_activation_table *table, struct duplex_moe **moe);

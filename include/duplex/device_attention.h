@@ -31,7 +31,7 @@ struct duplex_device_kv_options {
   unsigned layers;          // 1 to 1024; 0 = 1
   unsigned page_positions;  // of a channel: a multiple of 64 up to 131,072; 0 = 64
   // Pages of the KV spaces and of the prefill space, in every channel of every stack: a page of a KV head
-  // takes one in each of its channels. 0: there is no such space.
+  // takes one in each of its channels. 0: there is no such space. One of them has 1 or more.
   size_t pages, prefill_pages;
   bool p32;  // weights of two parts (numerics N5)
   // Sliding windows, [layers], in decode and in prefill: attention is over the last so many positions, a

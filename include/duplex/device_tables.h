@@ -9,7 +9,7 @@
 // partial sums.
 //
 // A file names what it came from: the form of the layer, stacks and channels, and an *origin*, a number that
-// differs for another DRAM preset, activation rule, firmware, model of the clocks or xPU.
+// differs for another DRAM preset, rank switch, activation rule, firmware, model of the clocks or xPU.
 //
 // Functions return 0 or a negative code of duplex/error.h, with a text in duplex_device_last_error. The
 // device can be used on after an error.
@@ -35,7 +35,8 @@ struct duplex_moe_form duplex_moe_form(const struct duplex_moe_shape *shape,
                                        const struct duplex_moe_weights *weights);
 
 // Measures the table of such layers as far as the policy of the device needs it, unless it is there. Errors:
-// ARGUMENT (a shape out of range), NO_MEMORY, those of the xPU.
+// ARGUMENT (a shape out of range), OUT_OF_SPACE (there is no room for such a layer: nothing is measured),
+// NO_MEMORY, those of the xPU.
 int duplex_device_measure_table(struct duplex_device *device, const struct duplex_moe_form *form);
 
 // Writes it, the rest measured if need be, as a whole or not at all; a name as /dev/fd/N means that

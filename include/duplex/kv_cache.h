@@ -30,8 +30,9 @@ struct duplex_kv_options {
   unsigned head_size;       // D, a multiple of 16 from 16 to 256
   unsigned layers;          // 1 to 1024; 0 = 1
   unsigned page_positions;  // of a channel: a multiple of 64 up to 131,072; 0 = 1024
-  size_t pages;             // of the KV spaces, in every channel: 0 to 65,535, as far as there is room
-  size_t prefill_pages;     // of the prefill space, 0 if nothing is prefilled here
+  // Pages of the KV spaces and of the prefill space, in every channel, as far as there is room: 0 to 65,535,
+  // 0 if there is no such space. One of them has 1 or more.
+  size_t pages, prefill_pages;
   // KV spaces, a mask of bundles 0 to 3; 0: bundles 0 to 2 if Logic-PIM owns all four, otherwise all that it
   // owns.
   unsigned bundles;

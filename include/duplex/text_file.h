@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files of text: traces and profiles that the library writes, lines of those that it reads.
+// Files of text: traces, profiles and tables that the library writes, lines of those that it reads.
 //
 // The names /dev/stdout, /dev/stderr, /dev/fd/N and /proc/self/fd/N mean the open descriptor itself, also if
 // it is a file or a socket: what was written to it stays, and its place in the file goes on.
@@ -18,6 +18,15 @@ int duplex_text_descriptor(const char *path);
 
 // Opens for writing; what the file held is gone. NULL: it cannot be opened, errno says why.
 FILE *duplex_text_open(const char *path);
+
+// The file that a name means, be it there or not: behind a link, so that this one stays one. And a name in
+// the folder of another file, or the name itself if it is absolute. free() frees both. NULL: errno says why.
+char *duplex_text_target(const char *path);
+char *duplex_text_beside(const char *path, const char *name);
+
+// 0 if a file of this name can be made, or replaced, under a temporary name in its folder; -1: errno says
+// why.
+int duplex_text_may_replace(const char *path);
 
 // Closes. -1: not all that was written could be, now or earlier; errno says why. NULL: 0.
 int duplex_text_close(FILE *file);

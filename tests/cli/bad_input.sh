@@ -326,7 +326,7 @@ refused "moe: a number with a zero before it" "zero.tables:1: expected 'version'
 refused "moe: a table of another model" "origin.tables: a table of another" table --tables origin.tables
 refused "moe: a table that is cut off" "cut.tables:" table --tables cut.tables
 refused "moe: an empty table" "empty.tables:1: expected 'version'" table --tables empty.tables
-refused "moe: a folder as table" "--tables ..: Is a directory" table --tables ..
+refused "moe: a folder as table" "--tables .*: expected the name of a file" table --tables ..
 refused "moe: a tensor as table" "x.npy:1: expected 'version'" table --tables x.npy
 refused "moe: a table in no folder" "--tables nowhere/t.tables: cannot be written" table --tables nowhere/t.tables
 refused "moe: a table of other stacks" "good.tables: a table of another shape: stacks 1, expected 2" \
@@ -424,6 +424,36 @@ printf '{"timestamp": 0, "input_length": 4000, "output_length": 5, "hash_ids": [
 refused "serve: hashes of parts of another size" "duplex: --trace few.jsonl:1: 3 hash_ids of 4000 tokens, expected 8" \
   "$duplex" serve --system gpu --model mixtral --scheduler vllm --trace few.jsonl --prefix-cache
 refused "serve: a size of hashes without a cache" "expected --prefix-cache" serve --scheduler vllm --hash-block 16
+refused "serve: experts that the nodes that prefill do not divide" "duplex: 3 nodes that prefill: devices with experts is 12, expected a divisor or a multiple" \
+  serve --nodes 4 --prefill-nodes 3
+refused "serve: experts that the nodes that decode do not divide" "duplex: 3 nodes that decode: devices with experts is 12, expected a divisor or a multiple" \
+  serve --nodes 4 --prefill-nodes 1
+for pair in "azure|columns TIMESTAMP, ContextTokens and GeneratedTokens" "csv|columns arrival_s, input and output" "mooncake|keys timestamp, input_length and output_length" \
+  "vllm|keys queued_ts, input_toks and output_toks"; do
+  printf 'a,b\n1,2\n' >other.csv
+  refused "serve: a trace of another format than ${pair%|*}" "duplex: --trace other.csv:1: expected the ${pair#*|} of the format ${pair%|*} once" \
+    serve --trace other.csv --format "${pair%|*}"
+done
+refused "serve: a trace that is a folder" "duplex: --trace folder.npy: Is a directory, expected " serve --trace folder.npy
+refused "serve: constants that are a device" "duplex: --constants /dev/null: is no regular file, expected a file or constants *$" serve --constants /dev/null
+refused "serve: kernels that are no folder" "duplex: --tables zero.csv: is no folder, expected one with gemm.csv" \
+  "$duplex" serve --system gpu --model mixtral --tables zero.csv
+echo '{"architectures": []}' >none.json
+refused "serve: a model of no class" "duplex: --model none.json:1: architectures is wrong: expected a list of one name of MixtralForCausalLM, " \
+  "$duplex" serve --system gpu --model none.json
+# Nothing in place of a file, a folder or an operand: the option, and what it takes.
+for option in "times|FOLDER" "tables|FOLDER" "trace|FILE" "constants|FILE.json" "json|FILE.json" "imbalance|uniform.zipf:A.power:A.FILE.csv" "stages-out|FILE.csv"; do
+  refused "serve: an empty --${option%|*}" "duplex: --${option%|*} '': expected ${option#*|}" "$duplex" serve --system gpu --model mixtral "--${option%|*}" ''
+done
+refused "gemm: an empty --w" "duplex: --w '': expected FILE.npy" gemm --x x.npy --w ''
+refused "gemm: an empty --out" "duplex: --out '': expected FILE.npy" "$duplex" gemm --x x.npy --w w.npy --out ''
+refused "gemm: an empty --firmware-elf" "duplex: --firmware-elf '': expected FILE" gemm --x x.npy --w w.npy --firmware riscv --firmware-elf ''
+refused "convert: an empty name" "duplex: convert '': expected IN.npy OUT.npy" "$duplex" convert '' out.npy
+refused "convert: an empty output" "duplex: convert '': expected IN.npy OUT.npy" "$duplex" convert x.npy ''
+refused "compare: an empty name" "duplex: compare '': expected A.npy B.npy" "$duplex" compare x.npy ''
+for command in "batch|FILE.jsonl" "sweep|FILE.json" "validate|"; do
+  refused "${command%|*}: an empty name" "duplex: ${command%|*} '': expected ${command#*|}" "$duplex" "${command%|*}" ''
+done
 refused "serve: all nodes prefill" "fewer than all nodes" serve --nodes 2 --prefill-nodes 2
 refused "serve: nodes that prefill as the authors" "expected another mode" \
   "$duplex" serve --system gpu --model mixtral --mode authors --nodes 2 --prefill-nodes 1

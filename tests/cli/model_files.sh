@@ -97,9 +97,10 @@ for input in /dev/zero folder; do
   why=$([ $input = folder ] && echo "Is a directory" || echo "File too large")
   check "run --requests $input" refused_early "--requests $input: line 1: cannot be read: $why" "$duplex" run --model "the model" --requests $input
   check "batch $input" refused_early "$input line 1: cannot be read: $why" "$duplex" batch $input --channels 1 --threads 1
-  check "serve --trace $input" refused_early "$input:1: cannot be read: $why" "${traced[@]}" $input
+  trace=$([ $input = folder ] && echo "--trace folder: Is a directory, expected" || echo "$input:1: cannot be read: $why")
+  check "serve --trace $input" refused_early "$trace" "${traced[@]}" $input
   check "serve --constants $input" refused_early "$input: " "${serve[@]}" --constants $input
-  tables=$([ $input = folder ] && echo "--tables folder: Is a directory" || echo "$input:1: expected 'version'")
+  tables=$([ $input = folder ] && echo "--tables 'folder': expected the name of a file" || echo "$input:1: expected 'version'")
   check "moe --tables $input" refused_early "$tables" "${moe[@]}" --threads 1 --out y.npy --tables $input
   check "moe --xpu-times $input" refused_early "$input" "${moe[@]}" --threads 1 --out y.npy --xpu-times $input
   check "moe --act $input" refused_early "--act $input: " "${moe[@]}" --out y.npy --act $input
@@ -117,6 +118,25 @@ rm nobody
 long_measure=("$duplex" serve --system duplex --model mixtral --measure --times)
 check "serve --times none" refused 2 "none: No such file or directory, expected a folder" "${long_measure[@]}" none
 check "serve --times of a file" refused 2 "x.npy: Not a directory, expected a folder" "${long_measure[@]}" x.npy
+# Before the tables are measured, which takes more than the seconds here.
+check "serve --times where no file can be made" refused 2 "duplex: --times /proc/self/4096_14336_2_1.times: No such file or directory, expected a file" \
+  timeout 5 "${long_measure[@]}" /proc/self
+mkdir times
+ln -s nowhere/x times/4096_14336_2_1.times
+check "serve --times with a link to nowhere" refused 2 "duplex: --times times/4096_14336_2_1.times: No such file or directory, expected a file" \
+  timeout 5 "${long_measure[@]}" times
+ln -sf ../x.npy times/4096_14336_2_1.times
+chmod 444 x.npy
+check "serve --times with a file without write bits" refused 2 "times/4096_14336_2_1.times: Permission denied, expected a file" timeout 5 "${long_measure[@]}" times
+rm -f times/4096_14336_2_1.times
+mkdir times/4096_14336_2_1.times
+check "serve --times with a folder in a table's place" refused 2 "times/4096_14336_2_1.times: Is a directory, expected a file" \
+  timeout 5 "${long_measure[@]}" times
+rm -r times
+for results in /proc/none /proc/self x.npy nobody/results; do
+  printf '{"grid": {"batch": [4]}, "options": {"system": "gpu", "model": "mixtral", "mode": "paper"}}' >plan.json
+  check "sweep --results $results" refused 2 "duplex: --results '$results': " "$duplex" sweep plan.json --out sweep.csv --results $results
+done
 printf 'arrival_s,input,output\n0,5,6\n1,5\0,6\n' >zero.csv
 check "serve --trace with a byte 0" refused 2 "zero.csv:3: has a byte 0, expected text" "${traced[@]}" zero.csv
 printf '{"prompt_ids": [1]}\0\n' >zero.jsonl

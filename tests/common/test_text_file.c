@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -203,10 +204,59 @@ static void test_reserve(void **state) {
   }
 }
 
+// What a name means behind links, and whether a file can be made there: nothing is left of the trial.
+static void test_targets(void **state) {
+  static const struct {
+    const char *name, *link;  // link: what the name is a link to, or NULL
+    const char *target;       // in the folder; NULL: errno says why
+    int wrong;                // of duplex_text_may_replace; 0: nothing
+  } cases[] = {{"plain", NULL, "plain", 0},     {"first", "second", "plain", 0},
+               {"second", "plain", "plain", 0}, {"nowhere", "none/x", NULL, ENOENT},
+               {"loop", "loop", NULL, ELOOP},   {"folder", ".", "", EISDIR},
+               {"none/x", NULL, NULL, ENOENT}};
+  char made[] = P_tmpdir "/duplex_targets_XXXXXX";
+  char before[4096];
+  (void)state;
+  assert_non_null(mkdtemp(made));
+  char *folder = realpath(made, NULL);
+  assert_non_null(folder);
+  assert_non_null(getcwd(before, sizeof before));
+  assert_int_equal(chdir(folder), 0);
+  for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
+    if (cases[i].link) assert_int_equal(symlink(cases[i].link, cases[i].name), 0);
+  for (unsigned i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+    const unsigned of = i / 2;  // each before there is a file, and with it
+    char expected[128];
+    snprintf(expected, sizeof expected, "%s%s%s", folder, cases[of].target && *cases[of].target ? "/" : "",
+             cases[of].target ? cases[of].target : "");
+    if (i % 2) assert_true(close(open("plain", O_CREAT | O_WRONLY, 0600)) == 0);
+    char *target = duplex_text_target(cases[of].name);
+    if (cases[of].target) assert_string_equal(target, expected);
+    if (!cases[of].target) assert_null(target);
+    free(target);
+    errno = 0;
+    assert_int_equal(duplex_text_may_replace(cases[of].name), cases[of].wrong ? -1 : 0);
+    if (cases[of].wrong) assert_int_equal(errno, cases[of].wrong);
+    assert_int_equal(unlink("plain"), i % 2 ? 0 : -1);  // not there, or there still
+  }
+  assert_true(close(open("plain", O_CREAT | O_WRONLY, 0400)) == 0);
+  assert_int_equal(duplex_text_may_replace("first"), -1);
+  assert_int_equal(errno, EACCES);
+  assert_int_equal(unlink("plain"), 0);
+  char *beside = duplex_text_beside("none/x", "/absolute");
+  assert_string_equal(beside, "/absolute");
+  free(beside);
+  for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
+    if (cases[i].link) assert_int_equal(unlink(cases[i].name), 0);
+  assert_int_equal(chdir(before), 0);
+  assert_int_equal(rmdir(folder), 0);  // empty
+  free(folder);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),  cmocka_unit_test(test_places),
-                                     cmocka_unit_test(test_socket), cmocka_unit_test(test_write_errors),
-                                     cmocka_unit_test(test_lines),  cmocka_unit_test(test_long_lines),
-                                     cmocka_unit_test(test_reserve)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),   cmocka_unit_test(test_places),
+                                     cmocka_unit_test(test_socket),  cmocka_unit_test(test_write_errors),
+                                     cmocka_unit_test(test_lines),   cmocka_unit_test(test_long_lines),
+                                     cmocka_unit_test(test_reserve), cmocka_unit_test(test_targets)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

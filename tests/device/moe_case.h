@@ -76,6 +76,20 @@ static inline struct moe_case draw_case(struct duplex_random *random) {
   return c;
 }
 
+// A gated layer of moderate values, of which each token has two experts.
+static inline struct moe_case draw_gated(struct duplex_random *random, const struct duplex_moe_shape *shape,
+                                         size_t tokens) {
+  const size_t matrix = shape->experts * shape->inner * shape->hidden;
+  return (struct moe_case){.shape = *shape,
+                           .weights = {.router = draw(random, shape->experts * shape->hidden, 0.3, false),
+                                       .gate = draw(random, matrix, 0.2, false),
+                                       .up = draw(random, matrix, 0.2, false),
+                                       .down = draw(random, matrix, 0.2, false)},
+                           .routing = {.top_k = 2},
+                           .x = draw(random, tokens * shape->hidden, 1, false),
+                           .tokens = tokens};
+}
+
 static inline void free_case(struct moe_case *c) {
   free((void *)c->weights.router);
   free((void *)c->weights.gate);

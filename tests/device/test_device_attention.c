@@ -295,7 +295,7 @@ static void test_balance(void **state) {
   (void)state;
   enum { STACKS = 5, KV_HEADS = 8, SEQUENCES = 31 };
   const struct duplex_device_options options = {.stacks = STACKS, .stack.backend.channels = 1};
-  const struct duplex_device_kv_options kv_options = {.heads = KV_HEADS, .head_size = 16};
+  const struct duplex_device_kv_options kv_options = {.heads = KV_HEADS, .head_size = 16, .prefill_pages = 1};
   struct duplex_device *device = open_device("cmodel", &options);
   struct duplex_device_kv *kv;
   struct duplex_device_sequence *sequence[SEQUENCES];
@@ -323,7 +323,7 @@ static void test_balance_after_moves(void **state) {
   (void)state;
   enum { STACKS = 5, MOVED = 2, BEGUN = 8 };
   const struct duplex_device_options options = {.stacks = STACKS, .stack.backend.channels = 1};
-  const struct duplex_device_kv_options kv_options = {.heads = 1, .head_size = 16};
+  const struct duplex_device_kv_options kv_options = {.heads = 1, .head_size = 16, .prefill_pages = 1};
   struct duplex_device *device = open_device("cmodel", &options);
   struct duplex_device_kv *kv;
   struct duplex_device_sequence *prompt[STACKS], *sequence;

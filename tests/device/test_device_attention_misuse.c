@@ -221,6 +221,10 @@ static void test_options(void **state) {
   check_refused(good, duplex_device_open_kv(device, &options, &kv), DUPLEX_ERROR_OUT_OF_SPACE,
                 "no room in the stack's DRAM for 60000 pages");
   check_refused(good, duplex_device_open_kv(device, NULL, &kv), DUPLEX_ERROR_ARGUMENT, "options is NULL");
+  options.pages = 0;
+  check_refused(good, duplex_device_open_kv(device, &options, &kv), DUPLEX_ERROR_ARGUMENT,
+                "0 pages, and 0 to prefill in: expected 1 or more");
+  assert_null(kv);
   options.pages = 1;
   must(device, duplex_device_open_kv(device, &options, &kv));
   must(device, duplex_device_close_kv(kv));

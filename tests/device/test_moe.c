@@ -240,20 +240,12 @@ static void test_firmware(void **state) {
   struct duplex_riscv_options riscv = {0};
   static const uint16_t a_group[4] = {1};  // at most, as of TOKENS
   static const struct schedule_placement placement = {.layout = SCHEDULE_REPLICATED, .parts = {1}};
-  const size_t matrix = shape.experts * shape.inner * shape.hidden;
   enum { TOKENS = 6 };
   duplex_f16 expected[TOKENS * 64];
   duplex_f16 y[TOKENS * 64];
   (void)state;
   duplex_random_seed(&random, environment_seed(), 3000);
-  struct moe_case c = {.shape = shape,
-                       .weights = {.router = draw(&random, shape.experts * shape.hidden, 0.3, false),
-                                   .gate = draw(&random, matrix, 0.2, false),
-                                   .up = draw(&random, matrix, 0.2, false),
-                                   .down = draw(&random, matrix, 0.2, false)},
-                       .routing = {.top_k = 2},
-                       .x = draw(&random, TOKENS * shape.hidden, 1, false),
-                       .tokens = TOKENS};
+  struct moe_case c = draw_gated(&random, &shape, TOKENS);
   oracle_moe(&c, expected);
   uint64_t decided[4];
   for (unsigned i = 0; i < 8; i++) {
@@ -292,16 +284,9 @@ static void check_logic_pim_alone(size_t experts, unsigned copies, size_t expect
   struct duplex_random random;
   struct duplex_riscv_options riscv = {0};
   duplex_random_seed(&random, environment_seed(), 3000);
-  struct moe_case c = {
-      .shape = {experts, 70, on_controller ? 1000 : 350}, .tokens = 1, .routing = {.top_k = 2}};
-  const size_t matrix = c.shape.experts * c.shape.hidden * c.shape.inner;
+  const struct duplex_moe_shape shape = {experts, 70, on_controller ? 1000 : 350};
+  struct moe_case c = draw_gated(&random, &shape, 1);
   const size_t count = c.tokens * c.shape.hidden;
-  c.weights =
-      (struct duplex_moe_weights){.router = draw(&random, c.shape.experts * c.shape.hidden, 0.3, false),
-                                  .gate = draw(&random, matrix, 0.2, false),
-                                  .up = draw(&random, matrix, 0.2, false),
-                                  .down = draw(&random, matrix, 0.2, false)};
-  c.x = draw(&random, count, 1, false);
   duplex_f16 *expected = malloc(count * sizeof *expected);
   duplex_f16 *y = malloc(count * sizeof *y);
   assert_true(expected && y);

@@ -13,6 +13,7 @@
 
 #include "device/layer.h"
 #include "driver/stack.h"
+#include "duplex/device_tables.h"
 #include "duplex/layer.h"
 
 // Small experts of many row sets: 256 of them take an eighth of a channel.
@@ -44,6 +45,8 @@ static void test_open(void **state) {
     const char *said;
   } cases[] = {
       {{.stacks = 9}, "9 stacks: expected 1 to 8"},
+      {{.threads = 1000000}, "1000000 threads: expected at most 1024"},
+      {{.threads = 1025}, "1025 threads: expected at most 1024"},
       {{.policy = (enum duplex_policy)4}, "policy 4"},
       {{.partials = (enum duplex_partials)4}, "partial sums 4"},
       {{.copies = 3}, "3 copies of each expert: expected 1, 2, or 0"},
@@ -249,9 +252,54 @@ static void test_copies(void **state) {
   duplex_device_close(device);
 }
 
+static unsigned estimates;
+
+static int count_estimate(struct duplex_xpu *xpu, const struct duplex_xpu_work *work, uint64_t *picoseconds) {
+  (void)xpu;
+  (void)work;
+  estimates++;
+  *picoseconds = 1;
+  return 0;
+}
+
+static uint64_t no_launch(struct duplex_xpu *xpu) { return (void)xpu, 0; }
+
+// A layer without room is refused before its table is measured, for which the xPU is asked first; neither
+// that of one placement nor of several that might be chosen from.
+static void test_no_room(void **state) {
+  static const enum duplex_policy policies[] = {DUPLEX_POLICY_BEST, DUPLEX_POLICY_PAPER,
+                                                DUPLEX_POLICY_LOGIC_PIM, DUPLEX_POLICY_XPU};
+  static const struct duplex_xpu_ops ops = {
+      .name = "counted", .estimate = count_estimate, .launch = no_launch};
+  struct duplex_xpu xpu = {&ops};
+  (void)state;
+  for (unsigned i = 0; i < 8; i++) {
+    const struct duplex_device_options options = {
+        .stacks = 1,
+        .stack = {.backend = {.channels = 1}},
+        .policy = policies[i / 2],
+        .partials = i % 2 ? DUPLEX_PARTIALS_ACC : DUPLEX_PARTIALS_AUTO,
+        .xpu = &xpu,
+        .threads = 1};
+    const struct duplex_moe_form form = duplex_moe_form(&shape, &weights);
+    struct duplex_device *device;
+    struct duplex_moe *moe = (struct duplex_moe *)zeros;
+    assert_int_equal(duplex_device_open("cmodel", &options, &device, NULL, 0), 0);
+    fill_all(device, 500);
+    estimates = 0;
+    assert_int_equal(duplex_device_measure_table(device, &form), DUPLEX_ERROR_OUT_OF_SPACE);
+    assert_said(device, "stack 0: no room for expert");
+    assert_int_equal(load(device, &moe), DUPLEX_ERROR_OUT_OF_SPACE);
+    assert_said(device, "stack 0: no room for expert");
+    assert_null(moe);
+    assert_int_equal(estimates, 0);
+    duplex_device_close(device);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_open), cmocka_unit_test(test_load),
-                                     cmocka_unit_test(test_full), cmocka_unit_test(test_copies),
-                                     cmocka_unit_test(test_turns)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_open),  cmocka_unit_test(test_load),
+                                     cmocka_unit_test(test_full),  cmocka_unit_test(test_copies),
+                                     cmocka_unit_test(test_turns), cmocka_unit_test(test_no_room)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,8 +145,77 @@ static void test_of_another(void **state) {
   other.stack.backend.dram_preset = "hbm3_6400";
   device = open_device(&other);
   assert_refused(device, &form, DUPLEX_ERROR_FORMAT,
-                 "another DRAM preset, activation rule, firmware, model or xPU");
+                 "another DRAM preset, rank switch, activation rule, firmware, model or xPU");
   duplex_device_close(device);
+}
+
+// The origin of the table that a device with such a stack saves, or with such times of its xPU.
+static uint32_t origin_with(const struct duplex_stack_options *stack, const char *xpu_times) {
+  static struct schedule_times times;
+  struct duplex_device_options other = options;
+  uint32_t origin;
+  char text[256];
+  other.stack = *stack;
+  other.xpu_times = xpu_times;
+  struct duplex_device *device = open_device(&other);
+  assert_int_equal(duplex_device_save_table(device, &form, path), 0);
+  duplex_device_close(device);
+  assert_int_equal(schedule_load(path, &times, &origin, text, sizeof text), 0);
+  return origin;
+}
+
+// Every option of a stack that changes times gives another origin, and no other option does. The last three
+// are the first three with other words.
+static void test_options(void **state) {
+  enum { OTHER = 8, ALL = OTHER + 3 };
+  static const struct duplex_riscv_options usual = {0};
+  static const struct duplex_riscv_options told = {.instructions_per_clock = DUPLEX_INSTRUCTIONS_PER_CLOCK,
+                                                   .quiet_instructions = 1 << 27};
+  static const struct duplex_riscv_options faster = {.instructions_per_clock = 0.7001};
+  static const struct duplex_stack_options stacks[ALL] = {
+      {.backend = {.channels = 1}},
+      {.backend = {.channels = 1, .rank_switch = 1}},
+      {.backend = {.channels = 1}, .riscv = &usual},
+      {.backend = {.channels = 1, .rank_switch = 2}},
+      {.backend = {.channels = 1}, .riscv = &faster},
+      {.backend = {.channels = 1}, .strict = 1},
+      {.backend = {.channels = 1, .dram_preset = "hbm3_6400"}},
+      {.backend = {.channels = 1, .dram_preset = "hbm3_6400", .rank_switch = 1},
+       .strict = 1,
+       .riscv = &usual},
+      {.backend = {.channels = 1, .dram_preset = "hbm3_5200"}, .watchdog_clocks = 1 << 30},
+      {.backend = {.channels = 1, .rank_switch = 1, .threads = 3}, .strict = 0},
+      {.backend = {.channels = 1}, .riscv = &told}};
+  uint32_t origins[ALL];
+  (void)state;
+  for (unsigned i = 0; i < ALL; i++) {
+    origins[i] = origin_with(&stacks[i], NULL);
+    for (unsigned j = 0; j < i; j++)
+      if ((origins[i] == origins[j]) != (i == j + OTHER))
+        fail_msg("options %u and %u: origins %u and %u", i, j, origins[i], origins[j]);
+  }
+  struct duplex_device *device = open_device(&options);
+  assert_refused(device, &form, DUPLEX_ERROR_FORMAT, "another DRAM preset, rank switch");
+  duplex_device_close(device);
+}
+
+// Times of the xPU that differ for parts of an expert alone, and not for larger ones.
+static void test_xpu_origin(void **state) {
+  static const char *const of_part[] = {"2.0", "2.5"};
+  uint32_t origins[2];
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    char kernels[] = P_tmpdir "/duplex_kernels_XXXXXX";
+    const int descriptor = mkstemp(kernels);
+    assert_true(descriptor >= 0);
+    FILE *file = fdopen(descriptor, "w");
+    assert_non_null(file);
+    fprintf(file, "m,n,k,latency_us\n8,4096,4096,90\n8,4096,2048,50\n8,192,64,3.0\n8,64,48,%s\n", of_part[i]);
+    assert_int_equal(fclose(file), 0);
+    origins[i] = origin_with(&options.stack, kernels);
+    assert_int_equal(unlink(kernels), 0);
+  }
+  assert_true(origins[0] != origins[1]);
 }
 
 // With the firmware on the RV32 controller jobs take longer. Its table knows that, the one of native firmware
@@ -163,7 +232,7 @@ static void test_firmware(void **state) {
     struct duplex_device *device = open_device(&other);
     if (i)
       assert_refused(device, &form, DUPLEX_ERROR_FORMAT,
-                     "another DRAM preset, activation rule, firmware, model or xPU");
+                     "another DRAM preset, rank switch, activation rule, firmware, model or xPU");
     assert_int_equal(duplex_device_save_table(device, &form, path), 0);
     assert_int_equal(schedule_load(path, &times[i], &origin[i], text, sizeof text), 0);
     duplex_device_close(device);
@@ -225,7 +294,7 @@ static void test_xpu_times(void **state) {
   other.xpu_times = kernels;
   struct duplex_device *device = open_device(&other);
   assert_refused(device, &form, DUPLEX_ERROR_FORMAT,
-                 "another DRAM preset, activation rule, firmware, model or xPU");
+                 "another DRAM preset, rank switch, activation rule, firmware, model or xPU");
   struct duplex_moe_stats stats = run(device);
   assert_int_equal(stats.logic_pim_experts, 1);
   assert_int_equal(stats.xpu_experts + stats.shared_experts, 0);
@@ -262,10 +331,10 @@ static void test_damaged(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_parts),      cmocka_unit_test(test_used),
-                                     cmocka_unit_test(test_of_another), cmocka_unit_test(test_xpu_times),
-                                     cmocka_unit_test(test_firmware),   cmocka_unit_test(test_copies),
-                                     cmocka_unit_test(test_damaged)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_parts),      cmocka_unit_test(test_used),     cmocka_unit_test(test_of_another),
+      cmocka_unit_test(test_xpu_times),  cmocka_unit_test(test_firmware), cmocka_unit_test(test_options),
+      cmocka_unit_test(test_xpu_origin), cmocka_unit_test(test_copies),   cmocka_unit_test(test_damaged)};
   const int descriptor = mkstemp(path);
   if (descriptor < 0) return 1;
   close(descriptor);

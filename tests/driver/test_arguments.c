@@ -310,7 +310,10 @@ static void test_cache(void **state) {
   options.bundles = 0, options.prefill_bundles = ~0u;
   REFUSED(duplex_kv_open(stack, &options, &opened),
           "prefill bundles 0xffffffff: expected a mask of bundles 0 to 3");
-  options.prefill_bundles = 0, options.pages = SIZE_MAX;
+  options.prefill_bundles = 0, options.pages = 0;
+  REFUSED(duplex_kv_open(stack, &options, &opened), "0 pages, and 0 to prefill in: expected 1 or more");
+  assert_true(duplex_kv_room(stack, &options) > 0);
+  options.pages = SIZE_MAX;
   assert_int_equal(duplex_kv_room_beside(stack, &options, 0, HEADS, false), 0);
   assert_int_equal(duplex_kv_room_beside(stack, &options, 65536, HEADS, false), 0);
   assert_int_equal(duplex_kv_room_beside(stack, &options, 1, HEADS - 1, false), 0);
@@ -332,7 +335,10 @@ static void test_cache(void **state) {
   assert_int_equal(duplex_kv_used(NULL, DUPLEX_KV_SPACES), 0);
   assert_int_equal(duplex_kv_used(cache, (enum duplex_kv_space)9), 0);
   assert_int_equal(duplex_kv_close(NULL), 0);
-  options.pages = 1;
+  options.pages = 0, options.prefill_pages = 1;
+  assert_int_equal(duplex_kv_open(stack, &options, &opened), 0);
+  assert_int_equal(duplex_kv_close(opened), 0);
+  options.pages = 1, options.prefill_pages = 0;
   assert_int_equal(duplex_kv_open(stack, &options, &opened), 0);
   assert_int_equal(duplex_kv_begin(opened, DUPLEX_KV_SPACES, 1, &made), 0);
   assert_int_equal(duplex_kv_close(opened), 0);

@@ -306,7 +306,8 @@ class Errors(unittest.TestCase):
                     (lambda: stack.expert(w, w, x, act=b"no table"), ValueError, "act"),
                     (lambda: stack.expert(w, w, x), duplex.Error, "down"),
                     (lambda: stack.gemm(w, np.ones((5000, 64), "<f2")), duplex.Error, "4096"),
-                    (lambda: stack.kv_cache(1, 17, 1), duplex.Error, "")):
+                    (lambda: stack.kv_cache(1, 17, 1), duplex.Error, ""),
+                    (lambda: stack.kv_cache(1, 16, 0), duplex.Error, "0 pages, and 0 to prefill in")):
                 with self.assertRaisesRegex(error, text):
                     call()
             w.release()
@@ -422,7 +423,7 @@ class Errors(unittest.TestCase):
 
         def open_cache(name, value):
             handle = ctypes.c_void_p()
-            options = _library.KvOptions(**{"heads": 1, "head_size": 16, name: value})
+            options = _library.KvOptions(**{"heads": 1, "head_size": 16, "pages": 1, name: value})
             code = lib.duplex_kv_open(stack._handle, ctypes.byref(options), ctypes.byref(handle))
             lib.duplex_kv_close(handle)
             return code, lib.duplex_stack_last_error(stack._handle).decode()

@@ -100,6 +100,20 @@ def check_bits(serve):
         assert all(r["rtl_checked_shares"]["all"] == 0 for r in results)
 
 
+def check_absent(serve):
+    """What is not there is left out: a kind of stages that no stage is of, firmware of a system without Logic-PIM."""
+    for system in ("gpu", "duplex-pe-et"):
+        for mode, *more in (("authors", "--measured", "3"), ("full", "--lin", "64", "--lout", "20", "--warm-up", "0", "--measured", "30")):
+            there = serve.run("mixtral", system, "--mode", mode, *more)
+            kinds = {"decoding_only": there["stages"]["decoding_only"], "mixed": there["stages"]["all"] - there["stages"]["decoding_only"]}
+            assert (kinds["mixed"] > 0) == (mode == "full") and kinds["decoding_only"] > 0
+            for kind, count in kinds.items():
+                for name in (f"time_shares_{kind}", f"layers_{kind}"):
+                    assert (name in there) == (count > 0), name
+                assert (kind in there["rtl_checked_shares"]) == (count > 0), kind
+            assert ("firmware" in there) == (mode == "full" and system != "gpu")
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         serve = Serve(sys.argv[1], folder)
@@ -107,6 +121,7 @@ def main():
         assert shares["gpu"] == 0 < min(v for k, v in shares.items() if k != "gpu"), shares
         check_dram(serve)
         check_bits(serve)
+        check_absent(serve)
     print("serve: tables, traces and results agree; DRAM, activation rule and bits of weights count")
 
 

@@ -147,8 +147,21 @@ static void test_long(void **state) {
   close_system(&s);
 }
 
+// Every option of the simulator that changes times of Logic-PIM gives the tables another origin.
+static void test_origins(void **state) {
+  static const char *const presets[] = {NULL, "hbm3_6400"};
+  uint32_t origins[8];
+  char text[256];
+  (void)state;
+  for (unsigned i = 0; i < 8; i++) {
+    const struct serving_options options = {.strict = i & 1, .dram_preset = presets[i >> 1 & 1]};
+    if (time_table_origin(&options, i >> 2 & 1, &origins[i], text, sizeof text)) fail_msg("%s", text);
+    for (unsigned j = 0; j < i; j++) assert_true(origins[i] != origins[j]);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_short), cmocka_unit_test(test_slow_copies),
-                                     cmocka_unit_test(test_long)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_origins), cmocka_unit_test(test_short),
+                                     cmocka_unit_test(test_slow_copies), cmocka_unit_test(test_long)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
