@@ -152,6 +152,7 @@ static bool compare(unsigned long number, unsigned channels, const struct target
       number, layer.shape.experts, layer.shape.hidden, layer.shape.inner, layer.gated ? "" : " without gate",
       layer.tokens, layer.top_k, layer.stacks, sums[way].name, (unsigned long long)s.copies,
       (unsigned long long)s.predicted, (unsigned long long)shown, 100 * *share);
+  fflush(stdout);
   if (fabs(*share) > SHARE_MOST) explain(&s);
   if (!layer.hot || layer.partials == DUPLEX_PARTIALS_GATHERED) return true;
   const bool divided = is_divided(&layer, &s);

@@ -107,6 +107,9 @@ static void test_passes_by_hand(void **state) {
   costs->sums[2] = costs->sums[3] = 5;
   assert_int_equal(schedule_sums(&measured.shape, costs, 10), 8 + 2);
   assert_int_equal(schedule_sums(&measured.shape, costs, 3), 5);
+  // Rounded, its two are a piece of 32 bytes as the eight of the group are.
+  const struct schedule_shape rounded = {.rounded = 1};
+  assert_int_equal(schedule_sums(&rounded, costs, 10), 8 + 8);
   schedule_add_transfers(&measured.shape, costs, 10, &phase);
   schedule_add_transfers(&measured.shape, costs, 3, &phase);
   assert_int_equal(phase.groups, 3);
