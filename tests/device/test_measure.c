@@ -129,8 +129,8 @@ static void test_exponents(void **state) {
   check_striped(&shape, 1);
 }
 
-// With rounded sums, of which Logic-PIM writes a quarter of the bytes: so jobs of as many clocks as the others
-// have, of which a refresh more or less is as little, have more rows.
+// With rounded sums, of which Logic-PIM writes a quarter of the bytes: so jobs of as many clocks as the
+// others have, of which a refresh more or less is as little, have more rows.
 static void test_rounded(void **state) {
   const struct schedule_shape shape = {.hidden = 1024,
                                        .inner = INNER,
