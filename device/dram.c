@@ -108,9 +108,8 @@ static bool take_next_layer(struct room *room) {
 
 // Whether x and results of a job on a piece find a run beside all weights, wherever the piece lies.
 static bool job_fits(const struct room *room, unsigned stage, unsigned stack, unsigned q, size_t pairs) {
-  const enum duplex_result_format format = room->moe->stage[stage].format == SCHEDULE_ROUNDED
-                                               ? DUPLEX_RESULT_FORMAT_F32
-                                               : DUPLEX_RESULT_FORMAT_ACC;
+  const enum duplex_result_format format =
+      room->moe->stage[stage].times.shape.rounded ? DUPLEX_RESULT_FORMAT_F32 : DUPLEX_RESULT_FORMAT_ACC;
   const uint64_t job = layer_job_row_sets(room->slice[stage][stack], q, format, pairs);
   bool fits = true;
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)

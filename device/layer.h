@@ -22,14 +22,13 @@ struct moe_stage {
   enum stage_kind kind;
   struct schedule_times times;         // as measured
   struct schedule_times charged;       // with what moves for it
-  enum schedule_format format;         // of Logic-PIM's results: stage_result_format is what a job has
   const struct schedule_costs *costs;  // of the layer's pieces, in `times`
   struct moe_piece piece[DUPLEX_STACKS_MOST][DUPLEX_LAYER_PIECES];
   struct duplex_layer *slice[DUPLEX_STACKS_MOST];  // NULL: the stack has nothing of it
 };
 
 static inline enum duplex_format stage_result_format(const struct moe_stage *stage) {
-  return stage->format == SCHEDULE_ROUNDED ? DUPLEX_F32 : DUPLEX_ACC;
+  return stage_format(&stage->times.shape);
 }
 
 #define MOE_STAGES (DUPLEX_PHASES / STAGE_PHASES)

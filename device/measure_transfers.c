@@ -7,7 +7,7 @@
 
 enum {
   EXPERTS = 8,  // from one to so many, if they fit
-  TIMES = 3     // that one is measured
+  TIMES = 3     // that transfers are measured, at different places between two refreshes
 };
 
 // What a first expert takes, and what another one adds.
@@ -15,30 +15,40 @@ struct added {
   struct probe_transfers one, more;
 };
 
-// One expert, several times at different places between two refreshes: one that a transfer waits for is not
-// what the first expert takes.
-static int measure_one(const struct probe *probe, uint32_t tokens, enum duplex_format format,
-                       struct probe_transfers *one) {
-  int error = probe_transfer(probe, 1, tokens, format, one);
+// One expert: a refresh that a transfer waits for is not what the first expert takes.
+static int measure_one(const struct probe *probe, uint32_t tokens, struct probe_transfers *one) {
+  int error = probe_transfer(probe, 1, tokens, one);
   for (unsigned time = 1; time < TIMES && !error; time++) {
     struct probe_transfers again = {0};
-    error = probe_transfer(probe, 1, tokens, format, &again);
+    error = probe_transfer(probe, 1, tokens, &again);
     one->tokens = duplex_smaller(one->tokens, again.tokens);
     one->sums = duplex_smaller(one->sums, again.sums);
   }
   return error;
 }
 
+// So many experts, in the mean: refreshes are part of what many take. The hand-overs are the last ones.
+static int measure_all(const struct probe *probe, unsigned experts, uint32_t tokens,
+                       struct probe_transfers *all) {
+  struct probe_transfers sum = {0};
+  int error = DUPLEX_OK;
+  for (unsigned time = 0; time < TIMES && !error; time++) {
+    error = probe_transfer(probe, experts, tokens, all);
+    sum.tokens += all->tokens;
+    sum.sums += all->sums;
+  }
+  all->tokens = sum.tokens / TIMES;
+  all->sums = sum.sums / TIMES;
+  return error;
+}
+
 // Experts with so many tokens each. The hand-overs of `more` are those of all.
-static int measure_experts(const struct probe *probe, uint32_t tokens, enum schedule_format format,
-                           struct added *added) {
-  static const enum duplex_format formats[] = {
-      [SCHEDULE_EXACT] = DUPLEX_ACC, [SCHEDULE_ROUNDED] = DUPLEX_F32};
+static int measure_experts(const struct probe *probe, uint32_t tokens, struct added *added) {
   struct probe_transfers all = {0};
   const unsigned experts = (unsigned)duplex_smaller(EXPERTS, probe->experts);
   *added = (struct added){0};
-  int error = measure_one(probe, tokens, formats[format], &added->one);
-  if (!error) error = probe_transfer(probe, experts, tokens, formats[format], &all);
+  int error = measure_one(probe, tokens, &added->one);
+  if (!error) error = measure_all(probe, experts, tokens, &all);
   added->more = all;
   added->more.tokens = measure_added(added->one.tokens, all.tokens, experts - 1);
   added->more.sums = measure_added(added->one.sums, all.sums, experts - 1);
@@ -46,12 +56,11 @@ static int measure_experts(const struct probe *probe, uint32_t tokens, enum sche
 }
 
 // Sums of a group with so many tokens.
-static int measure_group(const struct probe *probe, uint32_t tokens, enum schedule_format format,
-                         struct schedule_costs *costs) {
+static int measure_group(const struct probe *probe, uint32_t tokens, struct schedule_costs *costs) {
   struct added group;
-  const int error = measure_experts(probe, tokens, format, &group);
-  costs->sums[format][tokens] = (uint32_t)group.more.sums;
-  costs->first_sums[format] = (uint32_t)measure_first(group.one.sums, group.more.sums);
+  const int error = measure_experts(probe, tokens, &group);
+  costs->sums[tokens] = (uint32_t)group.more.sums;
+  costs->first_sums = (uint32_t)measure_first(group.one.sums, group.more.sums);
   costs->given = (uint32_t)group.more.given;
   costs->taken = (uint32_t)group.more.taken;
   return error;
@@ -61,8 +70,8 @@ static int measure_group(const struct probe *probe, uint32_t tokens, enum schedu
 static int measure_tokens(const struct probe *probe, struct schedule_costs *costs) {
   struct added group;
   struct added pass;
-  int error = measure_experts(probe, DUPLEX_LANES, SCHEDULE_ROUNDED, &group);
-  if (!error) error = measure_experts(probe, PROBE_PASSES * DUPLEX_LANES, SCHEDULE_ROUNDED, &pass);
+  int error = measure_experts(probe, DUPLEX_LANES, &group);
+  if (!error) error = measure_experts(probe, PROBE_PASSES * DUPLEX_LANES, &pass);
   if (error) return error;
   costs->tokens = (uint32_t)duplex_divide_up((uint32_t)pass.more.tokens, PROBE_PASSES);
   costs->least_tokens = (uint32_t)group.more.tokens;
@@ -71,14 +80,12 @@ static int measure_tokens(const struct probe *probe, struct schedule_costs *cost
 }
 
 // Groups whose sums are read as as many pieces of 32 bytes are alike.
-static int measure_groups(const struct probe *probe, enum schedule_format format,
-                          struct schedule_costs *costs) {
-  const unsigned step = format == SCHEDULE_ROUNDED ? DUPLEX_LANES : 2;  // lanes in a piece
+static int measure_groups(const struct probe *probe, struct schedule_costs *costs) {
+  const unsigned step = probe->format == DUPLEX_F32 ? DUPLEX_LANES : 2;  // lanes in a piece
   int error = DUPLEX_OK;
   for (uint32_t tokens = step; tokens <= DUPLEX_LANES && !error; tokens += step) {
-    error = measure_group(probe, tokens, format, costs);
-    for (uint32_t less = 1; less < step; less++)
-      costs->sums[format][tokens - less] = costs->sums[format][tokens];
+    error = measure_group(probe, tokens, costs);
+    for (uint32_t less = 1; less < step; less++) costs->sums[tokens - less] = costs->sums[tokens];
   }
   return error;
 }
@@ -91,9 +98,7 @@ int measure_transfers(enum stage_kind kind, const struct schedule_shape *shape,
   const bool sums = kind == STAGE_EXPERTS;
   struct probe probe;
   int error = probe_open(&probe, kind, shape, options, sums ? &least : piece, text, size);
-  for (enum schedule_format format = sums ? 0 : SCHEDULE_ROUNDED; format < SCHEDULE_FORMATS && !error;
-       format++)
-    error = measure_groups(&probe, format, costs);
+  if (!error) error = measure_groups(&probe, costs);
   if (!error) error = measure_tokens(&probe, costs);
   probe_close(&probe);
   return error;

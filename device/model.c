@@ -42,13 +42,13 @@ static uint32_t result_rows(const struct moe_run *run, unsigned stack, unsigned 
 // Pieces of 32 bytes that the xPU reads of a channel for so many rows of so many tokens.
 static uint64_t pieces_of_sums(const struct moe_run *run, uint32_t rows, uint32_t tokens) {
   return (uint64_t)duplex_divide_up(rows, run->stage->times.shape.channels) *
-         schedule_sum_pieces(run->stage->format, tokens);
+         schedule_sum_pieces(&run->stage->times.shape, tokens);
 }
 
 // Clocks of the reads of one expert's results, of a whole piece 0 in the table, of as many rows as it has.
 static uint64_t sums_of(const struct moe_run *run, unsigned stack, unsigned rows, uint32_t tokens) {
   const uint32_t measured = result_rows(run, stack, 0, run->stage->piece[stack][0].parts);
-  const uint64_t clocks = schedule_sums(run->stage->costs, run->stage->format, tokens);
+  const uint64_t clocks = schedule_sums(&run->stage->times.shape, run->stage->costs, tokens);
   return measured ? clocks * rows / measured : 0;
 }
 
@@ -114,11 +114,11 @@ static void predict_stage(const struct moe_run *run, unsigned number, struct dup
   struct schedule_phase phases[STAGE_PHASES] = {{0}};
   struct schedule_prediction prediction;
   if (stage->kind == STAGE_EXPERTS)
-    schedule_phases(&stage->times, stage->format, run->dispatch.count, &run->decision, phases);
+    schedule_phases(&stage->times, run->dispatch.count, &run->decision, phases);
   for (unsigned i = 0; i < STAGE_PHASES && stage->kind != STAGE_EXPERTS; i++)
     if (run_phases(run) >> i & 1) product_phase(run, run_owned(run, i), &phases[i]);
   if (number == 0) add_decision(run, phases);
-  schedule_predict(stage->costs, stage->format, phases, &prediction);
+  schedule_predict(stage->costs, phases, &prediction);
   for (unsigned i = 0; i < STAGE_PHASES; i++) {
     stats->predicted_logic_pim[number + i] = prediction.pim[i];
     stats->predicted_xpu[number + i] = prediction.xpu[i];

@@ -81,7 +81,7 @@ static const struct schedule_costs *costs_of(const struct duplex_moe *moe, const
 
 // The tables that a stage needs.
 static struct tables_wanted tables_of_stage(const struct duplex_moe *moe, const struct moe_stage *stage) {
-  return (struct tables_wanted){stage->kind, stage->format == SCHEDULE_ROUNDED, moe->way.copies > 1,
+  return (struct tables_wanted){stage->kind, moe->way.partials != DUPLEX_PARTIALS_ACC, moe->way.copies > 1,
                                 moe->way.striped};
 }
 
@@ -98,7 +98,7 @@ static void add_times(struct schedule_times *sum, const struct schedule_times *o
 // A stage has this table; those of the layer are the sums of all stages so far.
 static int use_table(struct duplex_moe *moe, struct moe_stage *stage, const struct schedule_times *times) {
   stage->times = *times;
-  bool fits = schedule_charge(times, stage->format, &stage->charged);
+  bool fits = schedule_charge(times, &stage->charged);
   if (stage == moe->stage) {
     moe->times = *times;
     moe->charged = stage->charged;
@@ -127,9 +127,7 @@ static int set_stages(struct duplex_moe *moe, const struct duplex_moe_form *form
   moe->stages = gathered ? 2 : 1;
   for (unsigned i = 0; i < moe->stages && !error; i++) {
     struct moe_stage *stage = &moe->stage[i];
-    *stage = (struct moe_stage){
-        .kind = kinds[gathered][i],
-        .format = moe->way.partials == DUPLEX_PARTIALS_ACC ? SCHEDULE_EXACT : SCHEDULE_ROUNDED};
+    *stage = (struct moe_stage){.kind = kinds[gathered][i]};
     const struct tables_wanted wanted = tables_of_stage(moe, stage);
     error = tables_plan(moe->device, form, &wanted, &stage->times.shape, &stage->times.placement);
   }
@@ -180,18 +178,11 @@ static void fill_costs(const struct moe_stage *stage, struct schedule_costs *cos
                               [STAGE_DOWN] = duplex_divide_up(shape->hidden, shape->stacks)};
   const uint32_t of_channel = duplex_divide_up(rows_of[stage->kind], shape->channels);
   const uint32_t x = stage_columns(stage->kind, shape) * DUPLEX_LANES * (uint32_t)sizeof(duplex_f16);
-  *costs = (struct schedule_costs){.job = {270, 270},
-                                   .reads = {30, 30},
-                                   .given = 6,
-                                   .taken = 13,
-                                   .first_tokens = 15,
-                                   .first_sums = {140, 140}};
+  *costs = (struct schedule_costs){
+      .job = {270, 270}, .reads = {30, 30}, .given = 6, .taken = 13, .first_tokens = 15, .first_sums = 140};
   costs->tokens = duplex_divide_up(x, XPU_BEAT * shape->channels);
-  for (uint32_t tokens = 1; tokens <= DUPLEX_LANES; tokens++) {
-    costs->sums[SCHEDULE_EXACT][tokens] = of_channel * duplex_divide_up(16 * tokens, XPU_BEAT);
-    costs->sums[SCHEDULE_ROUNDED][tokens] =
-        of_channel * duplex_divide_up(4 * tokens, XPU_BEAT) * (products ? 2 : 1);
-  }
+  for (uint32_t tokens = 1; tokens <= DUPLEX_LANES; tokens++)
+    costs->sums[tokens] = of_channel * schedule_sum_pieces(shape, tokens) * (products ? 2 : 1);
 }
 
 int moe_use_formulas(struct duplex_moe *moe) {

@@ -39,7 +39,7 @@ static struct duplex_layer_work work_of(const struct probe *probe, unsigned expe
                                     .cuts = cuts,
                                     .counts = counts,
                                     .x = probe->x,
-                                    .format = probe->kind == STAGE_EXPERTS ? DUPLEX_ACC : DUPLEX_F32};
+                                    .format = probe->format};
 }
 
 // The layer with so many experts, which have room for their largest job.
@@ -111,7 +111,8 @@ int probe_open(struct probe *probe, enum stage_kind kind, const struct schedule_
   struct duplex_layer_options layer = stage_layer(kind, shape, PROBE_EXPERTS);
   const size_t rows = (size_t)PROBE_EXPERTS * TOKENS_MOST;
   layer.piece[0] = *piece;
-  *probe = (struct probe){.piece = *piece, .kind = kind, .text = text, .size = size};
+  *probe = (struct probe){
+      .piece = *piece, .kind = kind, .format = stage_format(shape), .text = text, .size = size};
   probe->x = calloc(rows * layer.hidden, sizeof *probe->x);
   probe->y = malloc(rows * result_bytes(&layer));
   if (!probe->x || !probe->y) return tell(probe, DUPLEX_ERROR_NO_MEMORY);
@@ -214,13 +215,12 @@ static int transfer(const struct probe *probe, const struct duplex_layer_work *w
   return error;
 }
 
-int probe_transfer(const struct probe *probe, unsigned experts, uint32_t tokens, enum duplex_format format,
+int probe_transfer(const struct probe *probe, unsigned experts, uint32_t tokens,
                    struct probe_transfers *transfers) {
   uint8_t cuts[PROBE_EXPERTS];
   uint32_t counts[PROBE_EXPERTS];
-  struct duplex_layer_work work = work_of(probe, experts, probe->piece.parts, tokens, cuts, counts);
+  const struct duplex_layer_work work = work_of(probe, experts, probe->piece.parts, tokens, cuts, counts);
   struct duplex_job *job;
-  if (probe->kind == STAGE_EXPERTS) work.format = format;
   int error = layer_job_plan(layer_of(probe, experts), &work, &job);
   if (error) return tell(probe, error);
   error = transfer(probe, &work, &job, transfers);

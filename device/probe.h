@@ -21,6 +21,7 @@ struct probe {
   struct duplex_layer_piece piece;
   unsigned experts;  // that it has: as many as fit, PROBE_EXPERTS or a half, a quarter ... of them
   enum stage_kind kind;
+  enum duplex_format format;  // of its results
   uint64_t refresh_interval;  // clocks
   duplex_f16 *x;
   uint8_t *y;
@@ -52,12 +53,11 @@ int probe_idle(const struct probe *probe, unsigned place, unsigned places);
 int probe_read(const struct probe *probe, unsigned experts, unsigned cut, bool taken, uint64_t *clocks);
 
 // What the xPU and the hand-overs take for such a job with whole pieces besides: x of its tokens, written;
-// its results, read; both to the last data; the bundles given to Logic-PIM, and taken back. Products are
-// binary32, whatever the format.
+// its results, read; both to the last data; the bundles given to Logic-PIM, and taken back.
 struct probe_transfers {
   uint64_t tokens, sums, given, taken;
 };
-int probe_transfer(const struct probe *probe, unsigned experts, uint32_t tokens, enum duplex_format format,
+int probe_transfer(const struct probe *probe, unsigned experts, uint32_t tokens,
                    struct probe_transfers *transfers);
 
 #endif

@@ -12,6 +12,11 @@ enum stage_kind { STAGE_EXPERTS, STAGE_UP, STAGE_DOWN };
 
 #define STAGE_PHASES 2u
 
+// Format of the results of Logic-PIM's jobs.
+static inline enum duplex_format stage_format(const struct schedule_shape *shape) {
+  return shape->rounded ? DUPLEX_F32 : DUPLEX_ACC;
+}
+
 // Columns of what a stage multiplies.
 static inline uint32_t stage_columns(enum stage_kind kind, const struct schedule_shape *shape) {
   return kind == STAGE_DOWN ? shape->inner : shape->hidden;

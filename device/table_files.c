@@ -143,20 +143,11 @@ int duplex_device_save_table(struct duplex_device *device, const struct duplex_m
 static int check_table(struct duplex_device *device, const char *path, const struct schedule_times *times,
                        uint32_t origin, const struct schedule_shape *shape,
                        const struct schedule_placement *placement) {
-  static const char *const names[] = {"hidden",   "inner", "experts",   "stacks",
-                                      "channels", "gated", "exponents", "replicated"};
-  _Static_assert(sizeof names / sizeof *names == sizeof *shape / sizeof(uint32_t), "a name for each");
-  const uint32_t *told = &times->shape.hidden;
-  const uint32_t *wanted = &shape->hidden;
-  for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
-    if (told[i] != wanted[i])
-      return device_fail(device, DUPLEX_ERROR_FORMAT,
-                         "%s: a table of another shape: %s %" PRIu32 ", expected %" PRIu32, path, names[i],
-                         told[i], wanted[i]);
-  if (memcmp(&times->placement, placement, sizeof *placement) != 0)
-    return device_fail(device, DUPLEX_ERROR_FORMAT, "%s: a table of another placement of experts", path);
+  char text[512];
   uint32_t own;
-  const int error = origin_of(device, shape, placement, &own);
+  int error = schedule_check(path, times, shape, placement, text, sizeof text);
+  if (error) return device_fail(device, error, "%s", text);
+  error = origin_of(device, shape, placement, &own);
   if (error || origin == own) return error;
   return device_fail(device, DUPLEX_ERROR_FORMAT,
                      "%s: a table of another DRAM preset, rank switch, activation rule, firmware, model or "

@@ -45,7 +45,8 @@ static int shape_of(struct duplex_device *device, const struct duplex_moe_form *
                                    .channels = device->options.stack.backend.channels,
                                    .gated = form->gated,
                                    .exponents = exponents_of(form, wanted),
-                                   .replicated = wanted->replicated};
+                                   .replicated = wanted->replicated,
+                                   .rounded = wanted->rounded};
   if (in_range && schedule_shape_valid(shape)) return DUPLEX_OK;
   return device_fail(device, DUPLEX_ERROR_ARGUMENT,
                      "%zu experts of %zu x %zu: expected 1 to %u of 1 to %u columns each", s->experts,
@@ -78,6 +79,7 @@ static int take(struct duplex_device *device, const struct duplex_moe_form *form
   if (wanted->striped) {
     schedule_stripe(&made->times);
   } else {
+    if (wanted->kind != STAGE_EXPERTS) shape.rounded = 0;  // products: pieces are those of exact sums
     schedule_place(&shape, &made->times.placement);
   }
   made->next = device->tables;

@@ -7,8 +7,8 @@
 #include "device/stage.h"
 #include "duplex/device_tables.h"
 
-// Of which stage, whether its partial sums are rounded: then exponents of down lie in DRAM; and whether
-// there is room for a second copy of each expert.
+// Of which stage, whether its results are rounded (products are): then exponents of down lie in DRAM; and
+// whether there is room for a second copy of each expert.
 struct tables_wanted {
   enum stage_kind kind;
   bool rounded;

@@ -18,9 +18,9 @@ static uint32_t units_of(const struct schedule_times *times, uint64_t clocks) {
 
 // Of so many groups and passes of an expert; of the groups beyond SCHEDULE_GROUPS no pass counts.
 static struct moved moved_of(const struct schedule_times *times, const struct schedule_costs *costs,
-                             enum schedule_format format, uint32_t groups, uint32_t passes) {
+                             uint32_t groups, uint32_t passes) {
   return (struct moved){units_of(times, schedule_tokens(costs, groups, passes)),
-                        groups * units_of(times, costs->sums[format][8])};
+                        groups * units_of(times, costs->sums[8])};
 }
 
 // Tokens of pieces in the one pair of bundles and sums of those in the other move beside the phases, and the
@@ -63,19 +63,18 @@ static void charge_row(const struct schedule_placement *placement, struct moved 
   row->striped[SCHEDULE_BUNDLES - 1] += of_stripes.tokens + of_stripes.sums;
 }
 
-bool schedule_charge(const struct schedule_times *measured, enum schedule_format format,
-                     struct schedule_times *charged) {
+bool schedule_charge(const struct schedule_times *measured, struct schedule_times *charged) {
   const struct schedule_costs *piece = &measured->costs[SCHEDULE_OF_PIECE];
   const struct schedule_costs *stripes = &measured->costs[SCHEDULE_OF_STRIPES];
   *charged = *measured;
   for (uint32_t groups = 1; groups <= SCHEDULE_GROUPS; groups++) {
     const uint32_t passes = schedule_passes(groups);
     struct schedule_row *row = &charged->rows[groups];
-    charge_row(&charged->placement, moved_of(measured, piece, format, groups, passes),
-               moved_of(measured, stripes, format, groups, passes), row);
+    charge_row(&charged->placement, moved_of(measured, piece, groups, passes),
+               moved_of(measured, stripes, groups, passes), row);
   }
-  charge_row(&charged->placement, moved_of(measured, piece, format, 1, 0),
-             moved_of(measured, stripes, format, 1, 0), &charged->slope);
+  charge_row(&charged->placement, moved_of(measured, piece, 1, 0), moved_of(measured, stripes, 1, 0),
+             &charged->slope);
   schedule_seal(charged);
   return schedule_valid(charged);
 }

@@ -20,9 +20,9 @@
 // Half a column of results takes so many tenths of a clock, turns of the bus among them (docs/schedule.md).
 #define WRITE_BESIDE_STREAM 54u
 #define WRITE_BESIDE_SUMS 40u
-// Eighths of a column of a row of results for a group of 8 tokens: exact sums, products in binary32.
+// Eighths of a column of a row of results for a group of 8 tokens: exact sums; binary32, as products are.
 #define EXACT_WRITES 4u
-#define PRODUCT_WRITES 1u
+#define ROUNDED_WRITES 1u
 #define RIDGE \
   297u  // tokens from which the xPU's sums take longer than its reads: 989.4e12 / (2 * 160 * 32 B * 650e6 /
         // 2)
@@ -92,14 +92,14 @@ static uint64_t rows_clocks(const struct schedule_shape *shape, uint32_t columns
   const uint32_t rows = (uint32_t)divide_up((uint64_t)shape->hidden * columns, shape->inner);
   const uint64_t tiles = duplex_divide_up(shape->inner, DUPLEX_WIDTH);
   return DESCRIPTOR_CLOCKS + load_clocks(tiles, groups, blocks_of(shape, rows, 1)) +
-         matrix_clocks(shape, rows, 1, tiles, groups, bundles, groups * PRODUCT_WRITES);
+         matrix_clocks(shape, rows, 1, tiles, groups, bundles, groups * ROUNDED_WRITES);
 }
 
 // One pass over the weights with 1 or 2 groups: gate and up part by part, down over the columns of all of
-// them, whose exact sums are written; or one of both, whose products are.
+// them, whose sums are written; or one of both, whose products are.
 static uint64_t pass_clocks(const struct schedule_shape *shape, enum schedule_stage stage,
                             const uint32_t *width, uint32_t cut, uint32_t groups, uint32_t bundles) {
-  const uint32_t writes = stage == SCHEDULE_EXPERT ? 0 : groups * PRODUCT_WRITES;
+  const uint32_t writes = stage == SCHEDULE_EXPERT ? 0 : groups * ROUNDED_WRITES;
   uint32_t columns;
   const uint64_t up = up_clocks(shape, width, cut, groups, bundles, writes, &columns);
   if (columns == 0) return 0;
@@ -107,7 +107,8 @@ static uint64_t pass_clocks(const struct schedule_shape *shape, enum schedule_st
   if (stage == SCHEDULE_DOWN) return rows_clocks(shape, columns, groups, bundles) + DESCRIPTOR_CLOCKS;
   const uint64_t down = duplex_divide_up(columns, SCHEDULE_TILE);
   return up + 2 * DESCRIPTOR_CLOCKS +
-         matrix_clocks(shape, shape->hidden, 1, down, groups, bundles, groups * EXACT_WRITES);
+         matrix_clocks(shape, shape->hidden, 1, down, groups, bundles,
+                       groups * (shape->rounded ? ROUNDED_WRITES : EXACT_WRITES));
 }
 
 static uint64_t pim_clocks(const struct schedule_shape *shape, enum schedule_stage stage,

@@ -34,28 +34,29 @@ uint64_t schedule_tokens(const struct schedule_costs *costs, uint32_t groups, ui
   return clocks > least ? clocks : least;
 }
 
-uint32_t schedule_sum_pieces(enum schedule_format format, uint32_t count) {
-  const uint32_t bytes = format == SCHEDULE_ROUNDED ? 4 : 16;
+uint32_t schedule_sum_pieces(const struct schedule_shape *shape, uint32_t count) {
+  const uint32_t bytes = shape->rounded ? 4 : 16;
   return count / SCHEDULE_LANES * (SCHEDULE_LANES * bytes / PIECE_BYTES) +
          divide_up(count % SCHEDULE_LANES * bytes, PIECE_BYTES);
 }
 
 // A few tokens alone wait for their banks; beside those of whole groups they are as fast as these.
-uint64_t schedule_sums(const struct schedule_costs *costs, enum schedule_format format, uint32_t count) {
-  const uint32_t *sums = costs->sums[format];
+uint64_t schedule_sums(const struct schedule_shape *shape, const struct schedule_costs *costs,
+                       uint32_t count) {
+  const uint32_t *sums = costs->sums;
   if (count < SCHEDULE_LANES) return sums[count];
-  const uint32_t of_group = schedule_sum_pieces(format, SCHEDULE_LANES);
-  return ((uint64_t)schedule_sum_pieces(format, count) * sums[SCHEDULE_LANES] + of_group - 1) / of_group;
+  const uint32_t of_group = schedule_sum_pieces(shape, SCHEDULE_LANES);
+  return ((uint64_t)schedule_sum_pieces(shape, count) * sums[SCHEDULE_LANES] + of_group - 1) / of_group;
 }
 
 void schedule_add_transfers(const struct schedule_shape *shape, const struct schedule_costs *costs,
-                            enum schedule_format format, uint32_t count, struct schedule_phase *phase) {
+                            uint32_t count, struct schedule_phase *phase) {
   const uint32_t groups = schedule_groups(count);
   phase->groups += groups;
   phase->passes += schedule_passes(groups);
-  phase->sums += schedule_sums(costs, format, count);
+  phase->sums += schedule_sums(shape, costs, count);
   phase->sum_commands +=
-      (uint64_t)divide_up(shape->hidden, shape->channels) * schedule_sum_pieces(format, count);
+      (uint64_t)divide_up(shape->hidden, shape->channels) * schedule_sum_pieces(shape, count);
 }
 
 // A cut piece: the other side has it in the other phase, or the copy of it at once. Of the groups with no cut
@@ -81,7 +82,7 @@ static struct piece whole_piece(const struct schedule_times *times, const struct
                         decision->spaces ? expert % SCHEDULE_BUNDLES : 0};
 }
 
-void schedule_phases(const struct schedule_times *times, enum schedule_format format, const uint16_t *counts,
+void schedule_phases(const struct schedule_times *times, const uint16_t *counts,
                      const struct schedule_decision *decision, struct schedule_phase phases[2]) {
   const struct schedule_costs *costs = schedule_costs_of(times, decision);
   const bool cut = has_pieces(times, decision);
@@ -101,7 +102,7 @@ void schedule_phases(const struct schedule_times *times, enum schedule_format fo
       phase->pim += (uint64_t)piece.pim * times->clocks_per_unit;
       schedule_add_expert(costs, before[piece.pim_phase][piece.job], groups, phase);
       before[piece.pim_phase][piece.job] += groups;
-      schedule_add_transfers(&times->shape, costs, format, tokens, phase);
+      schedule_add_transfers(&times->shape, costs, tokens, phase);
     }
   }
 }

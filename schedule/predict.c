@@ -34,13 +34,13 @@ static void add_phase(const struct schedule_costs *costs, const struct schedule_
   p->tokens += longer(p->pim[i], p->xpu[i]) - with_sums;
 }
 
-void schedule_predict(const struct schedule_costs *costs, enum schedule_format format,
-                      const struct schedule_phase phases[2], struct schedule_prediction *prediction) {
+void schedule_predict(const struct schedule_costs *costs, const struct schedule_phase phases[2],
+                      struct schedule_prediction *prediction) {
   const uint32_t first = schedule_phase_works(&phases[0]) ? 0 : 1;
   const uint32_t last = schedule_phase_works(&phases[1]) ? 1 : 0;
   *prediction = (struct schedule_prediction){.starts = costs->taken};
   for (uint32_t i = first; i <= last; i++) add_phase(costs, phases, i, first, last, prediction);
   prediction->tokens += started(tokens_of(costs, &phases[first]), costs->first_tokens);
-  prediction->sums += started(phases[last].sums, costs->first_sums[format]);
+  prediction->sums += started(phases[last].sums, costs->first_sums);
   prediction->total = prediction->experts + prediction->starts + prediction->tokens + prediction->sums;
 }

@@ -38,6 +38,7 @@ struct schedule_shape {
   uint32_t gated;             // 1: gate and up, 0: up alone
   uint32_t exponents;         // of rows, in DRAM before their weights: SCHEDULE_UP_, _DOWN_EXPONENTS
   uint32_t replicated;        // 1: there is room for a second copy of each expert
+  uint32_t rounded;           // Logic-PIM's results: 0: exact sums, 16 bytes each; 1: rounded to binary32
 };
 
 // Where the weights of an expert lie in each stack; fixed when they are loaded (schedule_bundles).
@@ -75,7 +76,6 @@ struct schedule_row {
 
 // What pieces take beside what the table tells of them, in clocks. The rows of the table are those of the
 // experts alone: schedule_charge makes the ones that a decision goes by.
-enum schedule_format { SCHEDULE_EXACT, SCHEDULE_ROUNDED, SCHEDULE_FORMATS };  // of partial sums
 struct schedule_costs {
   uint32_t job[2];        // a job of Logic-PIM whose first expert has one group, and more
   uint32_t odd;           // what a pass with two groups takes less behind an odd number of groups of its job
@@ -85,7 +85,7 @@ struct schedule_costs {
   // them at least so long (schedule_tokens), and reads the sums of each group with 1 to 8 tokens
   // (schedule_sums); and the first of all takes so much besides.
   uint32_t first_tokens, tokens, least_tokens;
-  uint32_t first_sums[SCHEDULE_FORMATS], sums[SCHEDULE_FORMATS][9];
+  uint32_t first_sums, sums[9];
 };
 
 // The pieces of which a table has costs: piece 0 of its placement; a slice in one bundle, as `paper` may have
@@ -230,8 +230,7 @@ uint32_t schedule_hash(const struct schedule_times *times);
 
 // The table that a decision goes by: pieces of which Logic-PIM has a share take what moves x to it and its
 // sums back besides (docs/schedule.md, "Tokens and sums"). True if it is valid: no time is too long.
-bool schedule_charge(const struct schedule_times *measured, enum schedule_format format,
-                     struct schedule_times *charged);
+bool schedule_charge(const struct schedule_times *measured, struct schedule_times *charged);
 
 // Experts over all bundles are for one side alone, so layers of other numbers of tokens lose by them: they
 // lie so only where that takes less time by more than one part in so many.
@@ -280,14 +279,15 @@ struct schedule_prediction {
 // Clocks in which x of so many groups is written, and the sums of so many tokens of an expert are read, while
 // nothing else goes on. Passes of one group alone open banks faster than these can be opened again.
 uint64_t schedule_tokens(const struct schedule_costs *costs, uint32_t groups, uint32_t passes);
-uint64_t schedule_sums(const struct schedule_costs *costs, enum schedule_format format, uint32_t count);
+uint64_t schedule_sums(const struct schedule_shape *shape, const struct schedule_costs *costs,
+                       uint32_t count);
 // Pieces of 32 bytes of these sums, of each row.
-uint32_t schedule_sum_pieces(enum schedule_format format, uint32_t count);
+uint32_t schedule_sum_pieces(const struct schedule_shape *shape, uint32_t count);
 // Adds what moves for an expert with so many tokens, of which Logic-PIM has a share.
 void schedule_add_transfers(const struct schedule_shape *shape, const struct schedule_costs *costs,
-                            enum schedule_format format, uint32_t count, struct schedule_phase *phase);
+                            uint32_t count, struct schedule_phase *phase);
 // The phases of a decision by a table that it need not be made by, such as the measured one.
-void schedule_phases(const struct schedule_times *times, enum schedule_format format, const uint16_t *counts,
+void schedule_phases(const struct schedule_times *times, const uint16_t *counts,
                      const struct schedule_decision *decision, struct schedule_phase phases[2]);
 // What a job takes beside its experts, which are told in order: one with so many groups, behind so many of
 // the job's others. Call it when the expert's time is in the phase.
@@ -302,8 +302,8 @@ static inline void schedule_add_expert(const struct schedule_costs *costs, uint3
 const struct schedule_costs *schedule_costs_of(const struct schedule_times *times,
                                                const struct schedule_decision *decision);
 // Joins the phases; one without work is none.
-void schedule_predict(const struct schedule_costs *costs, enum schedule_format format,
-                      const struct schedule_phase phases[2], struct schedule_prediction *prediction);
+void schedule_predict(const struct schedule_costs *costs, const struct schedule_phase phases[2],
+                      struct schedule_prediction *prediction);
 
 static inline bool schedule_phase_works(const struct schedule_phase *phase) {
   return phase->pim || phase->xpu;

@@ -205,3 +205,19 @@ int schedule_load_text(const char *table, const char *name, struct schedule_time
                        char *text, size_t size) {
   return load(fmemopen((void *)(uintptr_t)table, strlen(table), "r"), name, times, origin, text, size);
 }
+
+int schedule_check(const char *path, const struct schedule_times *times, const struct schedule_shape *shape,
+                   const struct schedule_placement *placement, char *text, size_t size) {
+  static const char *const names[] = {"hidden", "inner",     "experts",    "stacks", "channels",
+                                      "gated",  "exponents", "replicated", "rounded"};
+  _Static_assert(sizeof names / sizeof *names == sizeof *shape / sizeof(uint32_t), "a name for each");
+  const uint32_t *told = &times->shape.hidden;
+  const uint32_t *wanted = &shape->hidden;
+  for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+    if (told[i] != wanted[i])
+      return complain(DUPLEX_ERROR_FORMAT, text, size,
+                      "%s: a table of another shape: %s %" PRIu32 ", expected %" PRIu32, path, names[i],
+                      told[i], wanted[i]);
+  if (memcmp(&times->placement, placement, sizeof *placement) == 0) return 0;
+  return complain(DUPLEX_ERROR_FORMAT, text, size, "%s: a table of another placement of experts", path);
+}

@@ -20,4 +20,9 @@ int schedule_load(const char *path, struct schedule_times *times, uint32_t *orig
 int schedule_load_text(const char *table, const char *name, struct schedule_times *times, uint32_t *origin,
                        char *text, size_t size);
 
+// Whether a table is of this shape and placement: 0, or DUPLEX_ERROR_FORMAT with a text that names the first
+// number of the shape that differs, as it is and as it was expected.
+int schedule_check(const char *path, const struct schedule_times *times, const struct schedule_shape *shape,
+                   const struct schedule_placement *placement, char *text, size_t size);
+
 #endif

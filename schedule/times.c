@@ -56,7 +56,8 @@ bool schedule_shape_valid(const struct schedule_shape *shape) {
   return shape->hidden - 1 < SCHEDULE_SIZE && shape->inner - 1 < SCHEDULE_SIZE &&
          shape->experts - 1 < SCHEDULE_EXPERTS && shape->stacks - 1 < SCHEDULE_STACKS &&
          shape->channels - 1 < SCHEDULE_CHANNELS && shape->gated <= 1 &&
-         shape->exponents <= (SCHEDULE_UP_EXPONENTS | SCHEDULE_DOWN_EXPONENTS) && shape->replicated <= 1;
+         shape->exponents <= (SCHEDULE_UP_EXPONENTS | SCHEDULE_DOWN_EXPONENTS) && shape->replicated <= 1 &&
+         shape->rounded <= 1;
 }
 
 static bool valid_placement(const struct schedule_times *times) {

@@ -115,8 +115,10 @@ struct experts *experts_open(const struct machine *machine, const struct serving
   x->xpu = product_of(x, &machine->xpu, 1);
   x->pim = product_of(x, &machine->pim, group_of(machine));
   x->policy = policy_of(machine, policy);
-  x->shape =
-      (struct schedule_shape){.hidden = model->hidden, .experts = x->layout.of_group, .channels = CHANNELS};
+  x->shape = (struct schedule_shape){.hidden = model->hidden,
+                                     .experts = x->layout.of_group,
+                                     .channels = CHANNELS,
+                                     .rounded = machine->rounded_sums};
   x->costs = phases_costs(machine, &x->shape);
   x->controlled = phases_controlled_costs(&x->costs);
   double step = 1;
@@ -198,7 +200,7 @@ static void fill_phases(const struct experts *x, const unsigned *counts, const s
     if (!counts[e] || !x->decision.cut[0][e]) continue;
     schedule_add_expert(costs, before, schedule_groups(counts[e]), &phase[0]);
     before += schedule_groups(counts[e]);
-    schedule_add_transfers(&x->shape, costs, phases_format(x->machine), counts[e], &phase[0]);
+    schedule_add_transfers(&x->shape, costs, counts[e], &phase[0]);
   }
 }
 

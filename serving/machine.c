@@ -302,7 +302,7 @@ int machine_read(struct machine *m, const struct serving_options *options, const
                         .clock_khz = clock_khz,
                         .clock = clock_khz * 1e3,
                         .strict = options->strict,
-                        .sum_bytes = options->f32_partials ? 4 : 16,
+                        .rounded_sums = options->f32_partials,
                         .controller = !options->native};
   take_given(m, options);
   if (n.beside) m->pim = reached(&n.pim[n.beside - 1], n.pim_compute, n.pim_bandwidth, n.mac_pj);

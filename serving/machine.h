@@ -38,7 +38,7 @@ struct machine {
   unsigned clock_khz;                                             // of Logic-PIM: two tCK of its DRAM
   double clock;                                                   // the same per second
   bool strict;                                                    // activation rule of its DRAM
-  unsigned sum_bytes;                                             // of a partial sum that it gives the xPU
+  bool rounded_sums;                                              // partial sums of Logic-PIM are binary32
   bool controller;                                                // its firmware runs on the RV32 controller
   double context_share;  // AUTHORS: positions of a decoding sequence, of the mean of both lengths
 };

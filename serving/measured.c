@@ -113,13 +113,12 @@ static const struct schedule_times *own_times(const struct measured *m) {
 // As a device predicts it.
 static uint64_t predict_under(void *context, enum schedule_policy policy, uint16_t *counts) {
   struct measured *m = context;
-  const enum schedule_format format = phases_format(m->machine);
   const struct schedule_times *times = own_times(m);
   struct schedule_phase phases[2];
   struct schedule_prediction prediction;
   schedule_divide(policy, &m->charged, counts, &m->work, &m->one);
-  schedule_phases(times, format, counts, &m->one, phases);
-  schedule_predict(schedule_costs_of(times, &m->one), format, phases, &prediction);
+  schedule_phases(times, counts, &m->one, phases);
+  schedule_predict(schedule_costs_of(times, &m->one), phases, &prediction);
   const unsigned launches = schedule_phase_works(&phases[0]) + schedule_phase_works(&phases[1]);
   return prediction.total + launches * m->worth.launch;
 }
@@ -132,8 +131,7 @@ static void weigh(struct measured *m) {
 // What goes by the tables: decisions, and whether they pay. Returns 0 or a code, with a line in `error`.
 static int prepare(struct measured *m, char *error, size_t size) {
   m->charged = m->times;
-  if (m->machine->beside != BESIDE_NONE &&
-      !schedule_charge(own_times(m), phases_format(m->machine), &m->charged)) {
+  if (m->machine->beside != BESIDE_NONE && !schedule_charge(own_times(m), &m->charged)) {
     snprintf(error, size, "tokens and sums take too long for a table of time");
     return DUPLEX_ERROR_ARGUMENT;
   }
@@ -300,9 +298,9 @@ static struct layer_phases phases_of(const struct measured *m, const uint16_t *c
   struct layer_phases layer = {.costs = schedule_costs_of(&m->times, d),
                                .decision = decided ? decision_clocks(m, counts) : 0,
                                .shape = m->times.shape};
-  schedule_phases(&m->times, phases_format(m->machine), counts, d, layer.phase);
+  schedule_phases(&m->times, counts, d, layer.phase);
   if (!is_controlled(m)) return layer;
-  schedule_phases(&m->controlled, phases_format(m->machine), counts, d, layer.controlled);
+  schedule_phases(&m->controlled, counts, d, layer.controlled);
   layer.controlled_costs = schedule_costs_of(&m->controlled, d);
   if (decides_in_job(m, &layer)) layer.counts = charges_counts(m->layout.of_group);
   return layer;

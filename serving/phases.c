@@ -11,10 +11,6 @@
 // in configs/tables, 4096_14336_4_1.times and 4096_14336_4_1_riscv.times.
 #define CONTROLLED_JOB ((const uint32_t[]){1231, 1209})
 
-enum schedule_format phases_format(const struct machine *m) {
-  return m->sum_bytes == 4 ? SCHEDULE_ROUNDED : SCHEDULE_EXACT;
-}
-
 // So many bytes of each hidden column, over the channels of a stack.
 static uint32_t clocks_of(const struct schedule_shape *shape, unsigned bytes) {
   return (uint32_t)((double)bytes * shape->hidden / shape->channels / CLOCK_BYTES + 0.5);
@@ -28,13 +24,11 @@ struct schedule_costs phases_costs(const struct machine *m, const struct schedul
                                  .given = 6,
                                  .taken = 13,
                                  .first_tokens = 15,
-                                 .first_sums = {140, 140},
+                                 .first_sums = 140,
                                  .tokens = clocks_of(shape, LANES * F16)};
   if (m->beside == BESIDE_NONE) return (struct schedule_costs){0};
-  for (unsigned count = 1; count <= LANES; count++) {
-    const unsigned pieces = (count * m->sum_bytes + PIECE_BYTES - 1) / PIECE_BYTES;
-    costs.sums[phases_format(m)][count] = clocks_of(shape, pieces * PIECE_BYTES);
-  }
+  for (unsigned count = 1; count <= LANES; count++)
+    costs.sums[count] = clocks_of(shape, schedule_sum_pieces(shape, count) * PIECE_BYTES);
   return costs;
 }
 
@@ -54,21 +48,21 @@ static void charge_launches(const struct machine *m, const struct layer_phases *
 }
 
 // What the layer takes longer with the firmware's time than without.
-static double firmware_clocks(const struct machine *m, const struct layer_phases *l, uint64_t without) {
+static double firmware_clocks(const struct layer_phases *l, uint64_t without) {
   struct schedule_prediction with;
   if (!l->controlled_costs) return 0;
-  schedule_predict(l->controlled_costs, phases_format(m), l->controlled, &with);
+  schedule_predict(l->controlled_costs, l->controlled, &with);
   return (double)with.total - (double)without + (double)l->counts;
 }
 
 double phases_charge(const struct machine *m, const struct layer_phases *l, double *charge) {
   struct schedule_prediction p;
-  schedule_predict(l->costs, phases_format(m), l->phase, &p);
+  schedule_predict(l->costs, l->phase, &p);
   charge_launches(m, l, charge);
   charge[SERVING_HAND_OVER] += (double)p.starts / m->clock;
   charge[SERVING_TOKENS] += (double)p.tokens / m->clock;
   charge[SERVING_SUMS] += (double)p.sums / m->clock;
-  charge[SERVING_FIRMWARE] += firmware_clocks(m, l, p.total) / m->clock;
+  charge[SERVING_FIRMWARE] += firmware_clocks(l, p.total) / m->clock;
   return (double)p.experts / m->clock;
 }
 

@@ -19,8 +19,6 @@ struct layer_phases {
   struct schedule_shape shape;  // hidden size
 };
 
-// How the partial sums of a machine come back.
-enum schedule_format phases_format(const struct machine *machine);
 // Costs by the formulas of docs/serving.md, of units that no table has costs of; none without units. And
 // those with firmware on the RV32 controller.
 struct schedule_costs phases_costs(const struct machine *machine, const struct schedule_shape *shape);

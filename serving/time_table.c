@@ -43,7 +43,8 @@ struct schedule_shape time_table_shape(const struct machine *machine, const stru
                                  .stacks = STACKS,
                                  .channels = CHANNELS,
                                  .gated = model->matrices == 3,
-                                 .replicated = machine->copies > 1};
+                                 .replicated = machine->copies > 1,
+                                 .rounded = machine->rounded_sums};
 }
 
 static const char *builtin_table(const char *name) {
@@ -149,9 +150,10 @@ static int check_folder(const char *folder, const char *path, char *error, size_
 // The name of the table's file, without its end.
 static void name_of(const struct wanted *w, char *name, size_t size) {
   const char *preset = w->options->dram_preset;
-  snprintf(name, size, "%u_%u_%u_%u%s%s%s%s%s", w->shape.hidden, w->shape.inner, w->shape.experts,
-           w->shape.gated, w->shape.replicated ? "_twice" : "", w->controller ? "_riscv" : "",
-           w->options->strict ? "_strict" : "", preset ? "_" : "", preset ? preset : "");
+  snprintf(name, size, "%u_%u_%u_%u%s%s%s%s%s%s", w->shape.hidden, w->shape.inner, w->shape.experts,
+           w->shape.gated, w->shape.replicated ? "_twice" : "", w->shape.rounded ? "_f32" : "",
+           w->controller ? "_riscv" : "", w->options->strict ? "_strict" : "", preset ? "_" : "",
+           preset ? preset : "");
   name_xpu(&w->machine->xpu_time, name, size);
 }
 
@@ -163,12 +165,8 @@ static int check_table(const struct wanted *w, const char *path, const struct sc
   int status = place_experts(w, &placement);
   if (!status) status = time_table_origin(w->options, w->controller, &own, w->error, w->size);
   if (status) return status;
-  if (memcmp(&times->shape, &w->shape, sizeof w->shape) != 0 ||
-      memcmp(&times->placement, &placement, sizeof placement) != 0) {
-    snprintf(w->error, w->size, "%s: a table of another shape, placement or number of copies of the experts",
-             path);
-    return DUPLEX_ERROR_FORMAT;
-  }
+  status = schedule_check(path, times, &w->shape, &placement, w->error, w->size);
+  if (status) return status;
   if (origin == own) return DUPLEX_OK;
   snprintf(w->error, w->size,
            "%s:3: a table of another DRAM preset, activation rule, firmware or model: origin %u, expected %u",

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the model predicts of a layer against what the stacks' clocks and the xPU's commands show.
-// usage: predicted [LAYERS] [CHANNELS] [BACKEND] [CLOCKS] [FIRMWARE]    (60 layers on the C model with 4
-// channels, of 42,000 clocks or more, whose bound is 50 us; native firmware, or riscv); DUPLEX_SEED,
-// DUPLEX_ONLY=n runs layer n alone
+// usage: predicted [LAYERS] [CHANNELS] [BACKEND] [CLOCKS] [FIRMWARE] [PARTIALS]    (60 layers on the C model
+// with 4 channels, of 42,000 clocks or more, whose bound is 50 us; native firmware, or riscv; all ways in
+// which sums come together, or acc, gathered or f32); DUPLEX_SEED, DUPLEX_ONLY=n runs layer n alone
 //
-// Every third layer gathers h, and every second one has two copies of each expert. Layers 10, 30 and 50 have
-// experts of Mixtral's, one or two of them, on five stacks of 32 channels. Layers 16, 36 and 56 have two
-// copies of an expert of several hundred tokens; with partial sums it has to be divided by its tokens.
+// Of three layers one has exact sums, one gathers h, and one has rounded sums; every second one has two
+// copies of each expert. Layers 10, 30 and 50 have experts of Mixtral's, one or two of them, on five stacks
+// of 32 channels. Layers 16, 36 and 56 have two copies of an expert of several hundred tokens; with partial
+// sums it has to be divided by its tokens.
 //
 // Both sides, hand-overs, tokens and reduction together, as predicted and as shown. Fails if any layer
 // differs by more than 2%, and tells of such a layer where that comes from.
@@ -26,8 +27,16 @@
 // What the layers run on.
 struct target {
   const char *backend;
-  bool riscv;  // the firmware runs on the RV32 controller
+  bool riscv;            // the firmware runs on the RV32 controller
+  const char *partials;  // a name of those below, or NULL: layer by layer another one
 };
+
+static const struct {
+  const char *name;
+  enum duplex_partials partials;
+} sums[] = {
+    {"acc", DUPLEX_PARTIALS_ACC}, {"gathered", DUPLEX_PARTIALS_GATHERED}, {"f32", DUPLEX_PARTIALS_F32}};
+enum { SUMS = sizeof sums / sizeof *sums };
 
 struct layer {
   struct duplex_moe_shape shape;
@@ -115,6 +124,13 @@ static bool is_divided(const struct layer *layer, const struct duplex_moe_stats 
   return s->logic_pim_bytes == bytes && s->xpu_bytes == bytes;
 }
 
+// How the sums of a layer come together, as an index.
+static unsigned sums_of(const struct target *target, unsigned long number) {
+  for (unsigned i = 0; target->partials && i < SUMS; i++)
+    if (strcmp(target->partials, sums[i].name) == 0) return i;
+  return number % SUMS;
+}
+
 // Runs one layer; *share: by how much it is longer than predicted. False: it failed.
 static bool compare(unsigned long number, unsigned channels, const struct target *target,
                     unsigned long clocks, double *share) {
@@ -124,18 +140,19 @@ static bool compare(unsigned long number, unsigned channels, const struct target
   struct layer layer = number % 20 == 10   ? draw_mixtral(&random)
                        : number % 20 == 16 ? draw_hot(&random, channels)
                                            : draw(&random, channels, clocks);
-  if (number % 3 == 1) layer.partials = DUPLEX_PARTIALS_GATHERED;
+  const unsigned way = sums_of(target, number);
+  layer.partials = sums[way].partials;
   layer.copies = layer.hot ? 2 : 2 - (number + number / 20) % 2;
   if (!run(&layer, target, &random, &s)) return false;
   const uint64_t shown = s.sides + s.hand_over + s.distribute + s.reduce;
   *share = (double)shown / (double)s.predicted - 1;
   printf(
-      "%3lu: %zu experts of %zu x %zu%s, %zu tokens, top-%u, %u stacks%s, %llu copies: predicted %llu, "
-      "shown %llu, %+.2f%%\n",
+      "%3lu: %zu experts of %zu x %zu%s, %zu tokens, top-%u, %u stacks, %s, %llu copies: predicted "
+      "%llu, shown %llu, %+.2f%%\n",
       number, layer.shape.experts, layer.shape.hidden, layer.shape.inner, layer.gated ? "" : " without gate",
-      layer.tokens, layer.top_k, layer.stacks,
-      layer.partials == DUPLEX_PARTIALS_GATHERED ? ", h gathered" : "", (unsigned long long)s.copies,
+      layer.tokens, layer.top_k, layer.stacks, sums[way].name, (unsigned long long)s.copies,
       (unsigned long long)s.predicted, (unsigned long long)shown, 100 * *share);
+  fflush(stdout);
   if (fabs(*share) > SHARE_MOST) explain(&s);
   if (!layer.hot || layer.partials == DUPLEX_PARTIALS_GATHERED) return true;
   const bool divided = is_divided(&layer, &s);
@@ -147,7 +164,8 @@ int main(int argc, char **argv) {
   const unsigned long layers = argc > 1 ? strtoul(argv[1], NULL, 10) : 60;
   const unsigned channels = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 4;
   const struct target target = {.backend = argc > 3 ? argv[3] : "cmodel",
-                                .riscv = argc > 5 && strcmp(argv[5], "riscv") == 0};
+                                .riscv = argc > 5 && strcmp(argv[5], "riscv") == 0,
+                                .partials = argc > 6 ? argv[6] : NULL};
   const unsigned long clocks = argc > 4 ? strtoul(argv[4], NULL, 10) : 42000;
   double worst = 0;
   double sum = 0;

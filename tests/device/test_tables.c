@@ -137,6 +137,11 @@ static void test_of_another(void **state) {
   assert_true(predicted(device) > 10 * clocks);
   duplex_device_close(device);
   struct duplex_device_options other = options;
+  other.partials = DUPLEX_PARTIALS_F32;
+  device = open_device(&other);
+  assert_refused(device, &form, DUPLEX_ERROR_FORMAT, "rounded 0, expected 1");
+  duplex_device_close(device);
+  other = options;
   other.stacks = 2;
   device = open_device(&other);
   assert_refused(device, &form, DUPLEX_ERROR_FORMAT, "stacks 1, expected 2");
@@ -218,6 +223,38 @@ static void test_xpu_origin(void **state) {
   assert_true(origins[0] != origins[1]);
 }
 
+// The table of rounded sums is another one, whose jobs take less, and stays a device's that has them.
+static void test_rounded(void **state) {
+  static struct schedule_times times[2];
+  struct duplex_device_options other = options;
+  uint32_t origin;
+  char text[256];
+  (void)state;
+  other.always_decide = true;
+  for (unsigned rounded = 0; rounded < 2; rounded++) {
+    other.partials = rounded ? DUPLEX_PARTIALS_F32 : DUPLEX_PARTIALS_ACC;
+    struct duplex_device *device = open_device(&other);
+    assert_int_equal(duplex_device_save_table(device, &form, path), 0);
+    assert_int_equal(schedule_load(path, &times[rounded], &origin, text, sizeof text), 0);
+    assert_int_equal(times[rounded].shape.rounded, rounded);
+    duplex_device_close(device);
+  }
+  for (unsigned bundles = 0; bundles < SCHEDULE_BUNDLES; bundles++)
+    assert_true(times[1].rows[2].striped[bundles] < 0.95 * times[0].rows[2].striped[bundles]);
+  const struct schedule_costs *costs[] = {&times[0].costs[SCHEDULE_OF_PIECE],
+                                          &times[1].costs[SCHEDULE_OF_PIECE]};
+  assert_true(2 * costs[1]->sums[8] < costs[0]->sums[8]);
+  struct duplex_device *device = open_device(&other);
+  const uint64_t clocks = predicted(device);
+  assert_int_equal(duplex_device_load_table(device, &form, path), 0);
+  assert_true(predicted(device) == clocks);
+  duplex_device_close(device);
+  other.partials = DUPLEX_PARTIALS_ACC;
+  device = open_device(&other);
+  assert_refused(device, &form, DUPLEX_ERROR_FORMAT, "rounded 1, expected 0");
+  duplex_device_close(device);
+}
+
 // With the firmware on the RV32 controller jobs take longer. Its table knows that, the one of native firmware
 // does not, and a device refuses the other one's file.
 static void test_firmware(void **state) {
@@ -241,8 +278,7 @@ static void test_firmware(void **state) {
   for (unsigned more = 0; more < 2; more++)
     assert_true(times[1].costs[SCHEDULE_OF_PIECE].job[more] >
                 times[0].costs[SCHEDULE_OF_PIECE].job[more] + 1000);
-  assert_int_equal(times[1].costs[SCHEDULE_OF_PIECE].sums[0][8],
-                   times[0].costs[SCHEDULE_OF_PIECE].sums[0][8]);
+  assert_int_equal(times[1].costs[SCHEDULE_OF_PIECE].sums[8], times[0].costs[SCHEDULE_OF_PIECE].sums[8]);
   // Slower firmware takes longer for what it does between two experts.
   const struct duplex_riscv_options slow = {.instructions_per_clock = 0.1};
   other.stack.riscv = &slow;
@@ -331,10 +367,11 @@ static void test_damaged(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_parts),      cmocka_unit_test(test_used),     cmocka_unit_test(test_of_another),
-      cmocka_unit_test(test_xpu_times),  cmocka_unit_test(test_firmware), cmocka_unit_test(test_options),
-      cmocka_unit_test(test_xpu_origin), cmocka_unit_test(test_copies),   cmocka_unit_test(test_damaged)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_parts),      cmocka_unit_test(test_used),
+                                     cmocka_unit_test(test_of_another), cmocka_unit_test(test_xpu_times),
+                                     cmocka_unit_test(test_rounded),    cmocka_unit_test(test_firmware),
+                                     cmocka_unit_test(test_options),    cmocka_unit_test(test_xpu_origin),
+                                     cmocka_unit_test(test_copies),     cmocka_unit_test(test_damaged)};
   const int descriptor = mkstemp(path);
   if (descriptor < 0) return 1;
   close(descriptor);

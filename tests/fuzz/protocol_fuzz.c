@@ -298,7 +298,7 @@ static void check_completion(const struct mailbox *box, uint32_t q, uint32_t num
 
 // A table of times for layers of two experts, as a client may have brought it.
 static void bring_times(struct layer_schedule *schedule) {
-  static const struct schedule_shape shape = {500, 268, 2, 1, 4, 1, 0, 0};
+  static const struct schedule_shape shape = {500, 268, 2, 1, 4, 1, 0, 0, 0};
   static const struct schedule_placement placement = {SCHEDULE_HALVED, 2, {2, 2}, {{64, 70}, {64, 70}}};
   static struct schedule_times times;
   if (!times.version) schedule_formula(&shape, &placement, &times);

@@ -18,7 +18,7 @@ static const char *const kind_names[KINDS] = {"uniform", "zipf", "one hot", "bim
 static inline struct schedule_shape model_shape(unsigned model, uint32_t experts) {
   static const uint32_t sizes[MODELS][3] = {
       {4096, 14336, 1}, {4096, 16384, 0}, {6144, 32768, 1}, {2048, 768, 1}, {7168, 2048, 1}};
-  return (struct schedule_shape){sizes[model][0], sizes[model][1], experts, 5, 32, sizes[model][2], 0, 0};
+  return (struct schedule_shape){sizes[model][0], sizes[model][1], experts, 5, 32, sizes[model][2], 0, 0, 0};
 }
 
 // A number from 1 to `most`, small ones as likely as large ones by their logarithm.

@@ -19,7 +19,7 @@ static struct schedule_decision decision;
 // Logic-PIM 25 a group, from one bundle 40.
 static void make_round(uint32_t experts) {
   times = (struct schedule_times){.clocks_per_unit = 1,
-                                  .shape = {4096, 4096, experts, 1, 32, 1, 0, 0},
+                                  .shape = {4096, 4096, experts, 1, 32, 1, 0, 0, 0},
                                   .placement = {SCHEDULE_HALVED, 2, {2, 2}, {{1024, 1024}, {1024, 1024}}}};
   for (uint32_t g = 1; g <= SCHEDULE_GROUPS; g++) {
     struct schedule_row *row = &times.rows[g];

@@ -20,12 +20,8 @@
 enum { LONG_LAYER = 32500, LAUNCH = 650 };
 // What jobs, reads, hand-overs, tokens and sums begin with, as measured of a piece of Mixtral's
 // (serving/phases.c).
-static const struct schedule_costs starts = {.job = {301, 301},
-                                             .reads = {48, 167},
-                                             .given = 6,
-                                             .taken = 13,
-                                             .first_tokens = 15,
-                                             .first_sums = {140, 140}};
+static const struct schedule_costs starts = {
+    .job = {301, 301}, .reads = {48, 167}, .given = 6, .taken = 13, .first_tokens = 15, .first_sums = 140};
 // Clocks of 32 bytes of products on a channel: 1.5 to 2.5 as measured of slices of Qwen3-30B-A3B and
 // DeepSeek-V3, whose blocks have few rows. Of exact sums it is one.
 enum { PRODUCT_CLOCKS = 2 };
@@ -41,7 +37,7 @@ static struct schedule_work work;
 // Halves in two parts: the xPU 100 a group for the whole expert, Logic-PIM 24. 2 for tokens, 8 for sums.
 static void make_halves(uint32_t unit) {
   measured = (struct schedule_times){.clocks_per_unit = unit,
-                                     .shape = {4096, 4096, 4, 1, 32, 1, 0, 0},
+                                     .shape = {4096, 4096, 4, 1, 32, 1, 0, 0, 0},
                                      .placement = {SCHEDULE_HALVED, 2, {2, 2}, {{1024, 1024}, {1024, 1024}}}};
   for (uint32_t g = 1; g <= SCHEDULE_GROUPS; g++) {
     struct schedule_row *row = &measured.rows[g];
@@ -55,8 +51,8 @@ static void make_halves(uint32_t unit) {
   }
   measured.slope = measured.rows[1];
   measured.costs[SCHEDULE_OF_PIECE].tokens = measured.costs[SCHEDULE_OF_STRIPES].tokens = 2;
-  measured.costs[SCHEDULE_OF_PIECE].sums[SCHEDULE_EXACT][8] = 8;
-  measured.costs[SCHEDULE_OF_STRIPES].sums[SCHEDULE_EXACT][8] = 8;
+  measured.costs[SCHEDULE_OF_PIECE].sums[8] = 8;
+  measured.costs[SCHEDULE_OF_STRIPES].sums[8] = 8;
   schedule_seal(&measured);
   assert_true(schedule_valid(&measured));
 }
@@ -70,7 +66,7 @@ static void assert_times(const uint32_t *times, uint32_t none, uint32_t one, uin
 static void test_by_hand(void **state) {
   (void)state;
   make_halves(1);
-  assert_true(schedule_charge(&measured, SCHEDULE_EXACT, &charged));
+  assert_true(schedule_charge(&measured, &charged));
   // Piece 0: 2 of tokens before all, by halves; 8 of sums beside. Piece 1 the other way round.
   assert_times(charged.rows[1].pim[0], 0, 6 + 1, 12 + 1);
   assert_times(charged.rows[1].xpu[0], 50, 25 + 9, 9);
@@ -82,12 +78,9 @@ static void test_by_hand(void **state) {
   assert_int_equal(charged.rows[3].striped[3], 72 + 30);
   assert_int_equal(charged.rows[3].striped[2], 72);
   assert_int_equal(charged.rows[3].whole, 300);
-  // Nothing is measured of rounded sums, so tokens are left.
-  assert_true(schedule_charge(&measured, SCHEDULE_ROUNDED, &charged));
-  assert_times(charged.rows[1].xpu[0], 50, 25 + 1, 1);
   // In units of four clocks: 3 for both, 1 and 2 of them alone.
   make_halves(4);
-  assert_true(schedule_charge(&measured, SCHEDULE_EXACT, &charged));
+  assert_true(schedule_charge(&measured, &charged));
   assert_times(charged.rows[1].pim[0], 0, 6, 12);
   assert_times(charged.rows[1].xpu[0], 50, 25 + 3, 3);
   assert_times(charged.rows[1].pim[1], 0, 6 + 1, 12 + 1);
@@ -104,18 +97,21 @@ static void test_passes_by_hand(void **state) {
   make_halves(1);
   costs->least_tokens = 3;
   schedule_seal(&measured);
-  assert_true(schedule_charge(&measured, SCHEDULE_EXACT, &charged));
+  assert_true(schedule_charge(&measured, &charged));
   assert_times(charged.rows[1].xpu[0], 50, 25 + 2 + 8, 2 + 8);
   assert_times(charged.rows[1].pim[0], 0, 6 + 1, 12 + 1);
   assert_times(charged.rows[2].xpu[0], 100, 50 + 2 + 16, 2 + 16);
   assert_times(charged.rows[3].xpu[0], 150, 75 + 3 + 24, 3 + 24);
   assert_times(charged.slope.xpu[0], 50, 25 + 1 + 8, 1 + 8);
   // Ten tokens have a group and two: its sums are a quarter of another one's. Three alone have their own.
-  costs->sums[SCHEDULE_EXACT][2] = costs->sums[SCHEDULE_EXACT][3] = 5;
-  assert_int_equal(schedule_sums(costs, SCHEDULE_EXACT, 10), 8 + 2);
-  assert_int_equal(schedule_sums(costs, SCHEDULE_EXACT, 3), 5);
-  schedule_add_transfers(&measured.shape, costs, SCHEDULE_EXACT, 10, &phase);
-  schedule_add_transfers(&measured.shape, costs, SCHEDULE_EXACT, 3, &phase);
+  costs->sums[2] = costs->sums[3] = 5;
+  assert_int_equal(schedule_sums(&measured.shape, costs, 10), 8 + 2);
+  assert_int_equal(schedule_sums(&measured.shape, costs, 3), 5);
+  // Rounded, its two are a piece of 32 bytes as the eight of the group are.
+  const struct schedule_shape rounded = {.rounded = 1};
+  assert_int_equal(schedule_sums(&rounded, costs, 10), 8 + 8);
+  schedule_add_transfers(&measured.shape, costs, 10, &phase);
+  schedule_add_transfers(&measured.shape, costs, 3, &phase);
   assert_int_equal(phase.groups, 3);
   assert_int_equal(phase.passes, 2);
   assert_int_equal(phase.sums, 15);
@@ -126,13 +122,13 @@ static void test_passes_by_hand(void **state) {
   costs->reads[1] = 9;
   phases[0] = (struct schedule_phase){.pim = 100, .xpu = 150, .groups = 2, .passes = 2, .jobs = 1};
   phases[1] = phases[0];
-  schedule_predict(costs, SCHEDULE_EXACT, phases, &prediction);
+  schedule_predict(costs, phases, &prediction);
   assert_int_equal(prediction.xpu[0], 155);
   assert_int_equal(prediction.xpu[1], 151);
   assert_int_equal(prediction.tokens, 6 + 4);
   assert_int_equal(prediction.total, 6 + 155 + 151);
   phases[1] = (struct schedule_phase){.xpu = 150};
-  schedule_predict(costs, SCHEDULE_EXACT, phases, &prediction);
+  schedule_predict(costs, phases, &prediction);
   assert_int_equal(prediction.total, 6 + 151 + 159);
 }
 
@@ -168,7 +164,7 @@ static void test_jobs_by_hand(void **state) {
   phases[1].pim = 200;
   phases[0].xpu = phases[1].xpu = 250;
   phases[0].decision = 1000;
-  schedule_predict(costs, SCHEDULE_EXACT, phases, &prediction);
+  schedule_predict(costs, phases, &prediction);
   assert_int_equal(prediction.pim[0], 1300);
   assert_int_equal(prediction.xpu[0], 1251);
   assert_int_equal(prediction.pim[1], 230);
@@ -183,10 +179,10 @@ static void make_copies(uint32_t sums) {
   make_halves(1);
   measured.shape.replicated = 1;
   measured.placement = (struct schedule_placement){SCHEDULE_REPLICATED, 1, {2}, {{1024, 1024}}};
-  measured.costs[SCHEDULE_OF_PIECE].sums[SCHEDULE_EXACT][8] = sums;
+  measured.costs[SCHEDULE_OF_PIECE].sums[8] = sums;
   schedule_seal(&measured);
   assert_true(schedule_valid(&measured));
-  assert_true(schedule_charge(&measured, SCHEDULE_EXACT, &charged));
+  assert_true(schedule_charge(&measured, &charged));
 }
 
 static void test_copies_by_hand(void **state) {
@@ -213,13 +209,13 @@ static void test_copies_by_hand(void **state) {
 static void test_limits(void **state) {
   (void)state;
   make_halves(1);
-  measured.costs[SCHEDULE_OF_PIECE].sums[SCHEDULE_EXACT][8] = 1000;
+  measured.costs[SCHEDULE_OF_PIECE].sums[8] = 1000;
   schedule_seal(&measured);
-  assert_true(schedule_charge(&measured, SCHEDULE_EXACT, &charged));
+  assert_true(schedule_charge(&measured, &charged));
   assert_times(charged.rows[2].xpu[0], 100, 50 + 25, 50);
-  measured.costs[SCHEDULE_OF_PIECE].sums[SCHEDULE_EXACT][8] = SCHEDULE_MOST;
+  measured.costs[SCHEDULE_OF_PIECE].sums[8] = SCHEDULE_MOST;
   schedule_seal(&measured);
-  assert_false(schedule_charge(&measured, SCHEDULE_EXACT, &charged));
+  assert_false(schedule_charge(&measured, &charged));
 }
 
 // Both phases of a decision, with tokens and sums where they move. Of copies there is one, and all of them
@@ -241,7 +237,7 @@ static uint64_t total_of(const struct schedule_decision *decision, const uint16_
       xpu[pair] +=
           SCHEDULE_TIME(&measured, groups, xpu[q][cut]) + SCHEDULE_TIME(&measured, all - groups, xpu[q][0]);
       tokens[pair] += cut ? groups * costs->tokens : 0;
-      sums[pair] += cut ? groups * costs->sums[SCHEDULE_EXACT][8] : 0;
+      sums[pair] += cut ? groups * costs->sums[8] : 0;
     }
   if (measured.placement.layout == SCHEDULE_REPLICATED)
     return tokens[0] + (pim[0] > xpu[0] ? pim[0] : xpu[0]) + sums[0];
@@ -251,16 +247,14 @@ static uint64_t total_of(const struct schedule_decision *decision, const uint16_
 }
 
 // What moves at 32 bytes a clock of a channel: `columns` values of x in binary16, and so many rows of
-// results.
-static void set_costs(uint32_t columns, uint32_t rows, struct schedule_times *times) {
+// results, a piece of which takes so long.
+static void set_costs(uint32_t columns, uint32_t rows, uint32_t piece_clocks, struct schedule_times *times) {
   const uint32_t channels = times->shape.channels;
   struct schedule_costs *costs = &times->costs[SCHEDULE_OF_PIECE];
   costs->tokens = columns * 16 / 32 / channels;
-  for (uint32_t tokens = 1; tokens <= 8; tokens++) {
-    costs->sums[SCHEDULE_EXACT][tokens] = (rows + channels - 1) / channels * ((tokens * 16 + 31) / 32);
-    costs->sums[SCHEDULE_ROUNDED][tokens] =
-        (rows + channels - 1) / channels * ((tokens * 4 + 31) / 32) * PRODUCT_CLOCKS;
-  }
+  for (uint32_t tokens = 1; tokens <= 8; tokens++)
+    costs->sums[tokens] =
+        (rows + channels - 1) / channels * schedule_sum_pieces(&times->shape, tokens) * piece_clocks;
   schedule_seal(times);
 }
 
@@ -272,9 +266,9 @@ static void make_model(unsigned model, unsigned octave, uint32_t replicated) {
   shape.replicated = replicated;
   if (!placement->pieces) assert_true(schedule_place(&shape, placement));
   schedule_formula(&shape, placement, &measured);
-  set_costs(shape.hidden, shape.hidden, &measured);
+  set_costs(shape.hidden, shape.hidden, 1, &measured);
   assert_int_equal(measured.clocks_per_unit, 1);
-  assert_true(schedule_charge(&measured, SCHEDULE_EXACT, &charged));
+  assert_true(schedule_charge(&measured, &charged));
 }
 
 // The phases have the decision's times by the table that it was made by; with whole groups, by the measured
@@ -283,14 +277,14 @@ static void check_phases(const struct schedule_decision *decision, const uint16_
   struct schedule_phase phases[2];
   struct schedule_prediction prediction;
   uint16_t whole[SCHEDULE_EXPERTS];
-  schedule_phases(&charged, SCHEDULE_EXACT, counts, decision, phases);
+  schedule_phases(&charged, counts, decision, phases);
   for (unsigned phase = 0; phase < 2; phase++) {
     assert_int_equal(phases[phase].pim, decision->pim[phase]);
     assert_int_equal(phases[phase].xpu, decision->xpu[1 - phase]);
   }
   for (uint32_t e = 0; e < measured.shape.experts; e++) whole[e] = (uint16_t)(schedule_groups(counts[e]) * 8);
-  schedule_phases(&measured, SCHEDULE_EXACT, whole, decision, phases);
-  schedule_predict(schedule_costs_of(&measured, decision), SCHEDULE_EXACT, phases, &prediction);
+  schedule_phases(&measured, whole, decision, phases);
+  schedule_predict(schedule_costs_of(&measured, decision), phases, &prediction);
   assert_int_equal(prediction.total, total_of(decision, whole));
   if (measured.placement.layout == SCHEDULE_REPLICATED)  // nothing is hidden, so the decision knows all
     assert_int_equal(prediction.total, decision->total);
@@ -350,7 +344,6 @@ struct charges {
 // A way to do a layer: exact sums of whole experts, or two stages with h gathered between (docs/device.md).
 struct way {
   unsigned stages;
-  enum schedule_format format;
   struct schedule_times stage[2], charged_stage[2],
       charged;  // a decision goes by the sum of those of all stages
 };
@@ -368,11 +361,11 @@ static void add_starts(struct schedule_times *times) {
   costs->taken = starts.taken;
   costs->first_tokens = starts.first_tokens;
   memcpy(costs->reads, starts.reads, sizeof starts.reads);
-  memcpy(costs->first_sums, starts.first_sums, sizeof starts.first_sums);
+  costs->first_sums = starts.first_sums;
 }
 
 static void make_exact(struct way *way) {
-  *way = (struct way){1, SCHEDULE_EXACT, {measured}, {charged}, charged};
+  *way = (struct way){1, {measured}, {charged}, charged};
   add_starts(&way->stage[0]);
 }
 
@@ -380,14 +373,17 @@ static void make_exact(struct way *way) {
 static void make_gathered(struct way *way) {
   const struct schedule_shape *shape = &measured.shape;
   const uint32_t slice = (shape->inner + shape->stacks - 1) / shape->stacks;
-  *way = (struct way){.stages = 2, .format = SCHEDULE_ROUNDED};
-  schedule_formula_stage(shape, &measured.placement, SCHEDULE_GATE_AND_UP, &way->stage[0]);
-  schedule_formula_stage(shape, &measured.placement, SCHEDULE_DOWN, &way->stage[1]);
-  set_costs(shape->hidden, slice * (1 + shape->gated), &way->stage[0]);
-  set_costs(shape->inner, (shape->hidden + shape->stacks - 1) / shape->stacks, &way->stage[1]);
+  struct schedule_shape products = *shape;
+  products.rounded = 1;
+  *way = (struct way){.stages = 2};
+  schedule_formula_stage(&products, &measured.placement, SCHEDULE_GATE_AND_UP, &way->stage[0]);
+  schedule_formula_stage(&products, &measured.placement, SCHEDULE_DOWN, &way->stage[1]);
+  set_costs(shape->hidden, slice * (1 + shape->gated), PRODUCT_CLOCKS, &way->stage[0]);
+  set_costs(shape->inner, (shape->hidden + shape->stacks - 1) / shape->stacks, PRODUCT_CLOCKS,
+            &way->stage[1]);
   assert_true(schedule_valid(&way->stage[0]) && schedule_valid(&way->stage[1]));
   for (unsigned stage = 0; stage < 2; stage++)
-    assert_true(schedule_charge(&way->stage[stage], SCHEDULE_ROUNDED, &way->charged_stage[stage]));
+    assert_true(schedule_charge(&way->stage[stage], &way->charged_stage[stage]));
   way->charged = way->charged_stage[0];
   add_rows(&way->charged_stage[1], &way->charged);
   schedule_seal(&way->charged);
@@ -405,8 +401,8 @@ static unsigned take_layer(const struct way *way, const uint16_t *counts, double
     struct schedule_phase phases[2];
     struct schedule_prediction p;
     decision.groups = schedule_stage_groups(&way->charged_stage[stage], counts, &decision);
-    schedule_phases(&way->stage[stage], way->format, counts, &decision, phases);
-    schedule_predict(schedule_costs_of(&way->stage[stage], &decision), way->format, phases, &p);
+    schedule_phases(&way->stage[stage], counts, &decision, phases);
+    schedule_predict(schedule_costs_of(&way->stage[stage], &decision), phases, &p);
     part[SIDES] += (double)p.experts;
     part[MOVED] += (double)(p.tokens + p.sums);
     part[STARTS] += (double)p.starts;

@@ -121,8 +121,8 @@ static void charge(uint32_t tokens) {
   static struct schedule_times measured;
   measured = times;
   measured.costs[SCHEDULE_OF_PIECE].tokens = tokens;
-  measured.costs[SCHEDULE_OF_PIECE].sums[SCHEDULE_EXACT][8] = 8 * tokens;
-  assert_true(schedule_charge(&measured, SCHEDULE_EXACT, &times));
+  measured.costs[SCHEDULE_OF_PIECE].sums[8] = 8 * tokens;
+  assert_true(schedule_charge(&measured, &times));
 }
 
 // Any shape, layout and counts, hot experts and idle ones, charged or not: the times told are those of the
@@ -141,7 +141,8 @@ static void test_times_are_those_of_the_cuts(void **state) {
                                          1 + (uint32_t)duplex_random_below(&random, 32),
                                          (uint32_t)duplex_random_below(&random, 2),
                                          0,
-                                         i % 2};
+                                         i % 2,
+                                         i / 2 % 2};
     assert_true(schedule_place(&shape, &placement));
     schedule_formula(&shape, &placement, &times);
     if (i / 2 % 2) charge(1 + (uint32_t)duplex_random_below(&random, 300));

@@ -88,15 +88,26 @@ static void test_files(void **state) {
   const size_t bytes = fread(good, 1, sizeof good - 1, file);
   fclose(file);
   good[bytes] = 0;
-  assert_refused(path, good, "version 6", "version 5", ":1: version 5, expected 6");
+  assert_refused(path, good, "version 7", "version 6", ":1: version 6, expected 7");
   assert_refused(path, good, "\nshape 7168", "\nshape 7169", ":2: the tables are damaged");
-  assert_refused(path, good, "\nshape 7168", "\nshape 4294967296", ":5: expected 'shape' and 8 numbers");
+  assert_refused(path, good, "\nshape 7168", "\nshape 4294967296", ":5: expected 'shape' and 9 numbers");
   assert_refused(path, good, "\nshape 7168", "\nshape -1", ":5: expected 'shape'");
   assert_refused(path, good, "\ngroups_7 ", "\ngroups_8 ", ":15: expected 'groups_7'");
   assert_refused(path, good, "\nslope ", "\nslope 1 ", ":73: expected 'slope'");
   assert_refused(path, good, "\nslope ", "\n", ":73: expected 'slope'");
   assert_refused(path, good, "\ncosts_bundle 0 ", "\ncosts_bundle 1 ", ":2: the tables are damaged");
-  assert_refused(path, good, "\ncosts_stripes ", "\ncosts ", ":76: expected 'costs_stripes' and 29 numbers");
+  assert_refused(path, good, "\ncosts_stripes ", "\ncosts ", ":76: expected 'costs_stripes' and 20 numbers");
+  struct schedule_shape other = times.shape;
+  assert_int_equal(schedule_check("here", &times, &times.shape, &times.placement, message, sizeof message),
+                   0);
+  other.rounded = 1;
+  assert_int_equal(schedule_check("here", &times, &other, &times.placement, message, sizeof message),
+                   DUPLEX_ERROR_FORMAT);
+  assert_string_equal(message, "here: a table of another shape: rounded 0, expected 1");
+  const struct schedule_placement nowhere = {0};
+  assert_int_equal(schedule_check("here", &times, &times.shape, &nowhere, message, sizeof message),
+                   DUPLEX_ERROR_FORMAT);
+  assert_string_equal(message, "here: a table of another placement of experts");
   struct schedule_times forged = times;  // with a hash of its own
   forged.rows[5].xpu[0][1] = forged.rows[5].xpu[0][0] + 1;
   schedule_seal(&forged);

@@ -118,7 +118,7 @@ static void check_pim_alone(const struct schedule_times *times, const uint16_t *
   assert_int_equal(decision.owned[1], one ? 0 : 12);
   assert_int_equal(decision.xpu[0] + decision.xpu[1], 0);
   assert_int_equal(decision.total, expected[0] + expected[1]);
-  schedule_phases(times, SCHEDULE_EXACT, counts, &decision, phases);
+  schedule_phases(times, counts, &decision, phases);
   for (unsigned i = 0; i < 2; i++) {
     assert_int_equal(phases[i].pim, expected[i] * times->clocks_per_unit);
     assert_int_equal(phases[i].xpu, 0);
@@ -148,7 +148,7 @@ static void check_alone(struct schedule_shape shape, enum schedule_layout layout
   assert_int_equal(decision.total, expected);
   assert_int_equal(decision.owned[0], copied ? SCHEDULE_COPIED_BUNDLES : SCHEDULE_ALL_BUNDLES);
   assert_int_equal(decision.owned[1], 0);
-  schedule_phases(&times, SCHEDULE_EXACT, counts, &decision, phases);
+  schedule_phases(&times, counts, &decision, phases);
   assert_int_equal(phases[!copied].xpu, (uint64_t)expected * times.clocks_per_unit);
   assert_false(schedule_phase_works(&phases[copied]));
   assert_int_equal(phases[0].jobs + phases[0].groups + phases[0].sums, 0);
@@ -157,11 +157,11 @@ static void check_alone(struct schedule_shape shape, enum schedule_layout layout
 
 static void test_alone(void **state) {
   (void)state;
-  check_alone((struct schedule_shape){4096, 14336, 8, 5, 32, 1, 0, 0}, SCHEDULE_HALVED);
-  check_alone((struct schedule_shape){4096, 14336, 8, 5, 32, 1, 0, 1}, SCHEDULE_REPLICATED);
-  check_alone((struct schedule_shape){4096, 14336, 64, 5, 32, 1, 0, 0}, SCHEDULE_SPLIT);
-  check_alone((struct schedule_shape){2048, 768, 16, 5, 32, 1, 0, 0}, SCHEDULE_ALTERNATE);
-  check_alone((struct schedule_shape){2048, 64, 1, 5, 32, 1, 0, 0}, SCHEDULE_STRIPED);
+  check_alone((struct schedule_shape){4096, 14336, 8, 5, 32, 1, 0, 0, 0}, SCHEDULE_HALVED);
+  check_alone((struct schedule_shape){4096, 14336, 8, 5, 32, 1, 0, 1, 0}, SCHEDULE_REPLICATED);
+  check_alone((struct schedule_shape){4096, 14336, 64, 5, 32, 1, 0, 0, 0}, SCHEDULE_SPLIT);
+  check_alone((struct schedule_shape){2048, 768, 16, 5, 32, 1, 0, 0, 0}, SCHEDULE_ALTERNATE);
+  check_alone((struct schedule_shape){2048, 64, 1, 5, 32, 1, 0, 0, 0}, SCHEDULE_STRIPED);
 }
 
 int main(void) {

@@ -35,32 +35,43 @@ struct size {
 struct layer {
   const char *name;
   unsigned experts, hidden, inner;
-  bool gated;
+  bool gated, rounded;            // rounded: partial sums are
   struct size sizes[SIZES_MOST];  // up to one without tokens
 };
 
 // Mixtral's slice of a device, with prompts too; small experts as Qwen3's, GLaM's and DeepSeek's, with whole
 // groups and with rests. Some of these are best done by the xPU alone. An expert that is hot, of which two
 // copies are divided by its tokens. Short layers, of which Logic-PIM has one copy over all bundles alone.
+// Layers with rounded sums, of which exact ones would take Logic-PIM long.
 static const struct layer layers[] = {
     {"Mixtral",
      8,
      4096,
      3584,
      true,
+     false,
      {{1, 2}, {2, 2}, {4, 2}, {8, 2}, {16, 2}, {32, 2}, {40, 2}, {64, 2}, {40, 8}, {129, 8}}},
     {"Qwen3",
      16,
      2048,
      768,
      true,
+     false,
      {{1, 16}, {40, 16}, {64, 16}, {100, 16}, {17, 16}, {32, 4}, {24, 16}, {33, 16}, {6, 16}, {12, 4}}},
-    {"GLaM", 8, 4096, 2048, false, {{1, 8}, {16, 8}, {64, 8}, {17, 8}, {24, 8}, {33, 8}, {6, 8}, {32, 2}}},
-    {"DeepSeek", 4, 7168, 2048, true, {{1, 4}, {17, 4}, {24, 4}, {33, 4}, {6, 4}, {12, 2}, {100, 4}}},
-    {"hot", 1, 1024, 25600, true, {{200, 1}, {330, 1}, {500, 1}}},
-    {"short", 4, 1024, 1408, true, {{1, 4}, {2, 4}, {3, 4}, {4, 4}}}};
-static const struct layer shorter = {"short", 4, 1024, 1408, true, {{1, 4}, {4, 4}}};
-static const struct layer small = {"small", 8, 2048, 512, true, {{1, 8}, {8, 2}, {16, 8}, {64, 8}}};
+    {"GLaM",
+     8,
+     4096,
+     2048,
+     false,
+     false,
+     {{1, 8}, {16, 8}, {64, 8}, {17, 8}, {24, 8}, {33, 8}, {6, 8}, {32, 2}}},
+    {"DeepSeek", 4, 7168, 2048, true, false, {{1, 4}, {17, 4}, {24, 4}, {33, 4}, {6, 4}, {12, 2}, {100, 4}}},
+    {"hot", 1, 1024, 25600, true, false, {{200, 1}, {330, 1}, {500, 1}}},
+    {"short", 4, 1024, 1408, true, false, {{1, 4}, {2, 4}, {3, 4}, {4, 4}}},
+    {"rounded", 8, 4096, 1024, true, true, {{1, 8}, {16, 8}, {64, 8}, {17, 8}, {24, 8}, {6, 8}, {32, 2}}}};
+static const struct layer shorter = {"short", 4, 1024, 1408, true, false, {{1, 4}, {4, 4}}};
+static const struct layer rounded = {"rounded", 8, 4096, 512, true, true, {{4, 8}, {8, 2}, {16, 8}}};
+static const struct layer small = {"small", 8, 2048, 512, true, false, {{1, 8}, {8, 2}, {16, 8}, {64, 8}}};
 
 struct bench {
   const struct layer *layer;
@@ -106,6 +117,7 @@ static void open_device(struct bench *b, unsigned copies) {
   const struct duplex_device_options options = {
       .stacks = 5,
       .stack = {.backend = {.channels = 32}, .riscv = b->controller ? &riscv : NULL},
+      .partials = l->rounded ? DUPLEX_PARTIALS_F32 : DUPLEX_PARTIALS_ACC,
       .copies = copies,
       .expected_pairs = most_pairs(l),  // so that they lie as for the simulator
       .threads = 2};
@@ -139,8 +151,8 @@ static void keep(const struct bench *b, const char *path, const struct schedule_
 
 static void table_name(const struct bench *b, unsigned copies, char *path, size_t size) {
   const struct layer *l = b->layer;
-  snprintf(path, size, "%s/%u_%u_%u_%u%s%s.times", b->folder, l->hidden, l->inner, l->experts, l->gated,
-           copies > 1 ? "_twice" : "", b->controller ? "_riscv" : "");
+  snprintf(path, size, "%s/%u_%u_%u_%u%s%s%s.times", b->folder, l->hidden, l->inner, l->experts, l->gated,
+           copies > 1 ? "_twice" : "", l->rounded ? "_f32" : "", b->controller ? "_riscv" : "");
 }
 
 // The device's table, which the simulator takes where there is no built-in one. It measures what it lacks. A
@@ -188,6 +200,7 @@ static void open_model(struct bench *b, unsigned copies) {
                                     .copies = copies,
                                     .batch = most_tokens(l),
                                     .tables = b->folder,
+                                    .f32_partials = l->rounded,
                                     .native = !b->controller};
   char text[512] = "", path[160];
   snprintf(path, sizeof path, "%s/model.json", b->folder);
@@ -331,6 +344,7 @@ static void test_small(void **state) {
   (void)state;
   check_layer(&small, 1, 2);
   check_layer(&shorter, 1, 1);
+  check_layer(&rounded, 2, 1);
   assert_true(all_alone > 0);
 }
 

@@ -47,8 +47,8 @@ static uint64_t clocks_by(const struct schedule_times *times, const struct sched
                           const uint16_t *counts) {
   struct schedule_phase phases[2];
   struct schedule_prediction prediction;
-  schedule_phases(times, SCHEDULE_EXACT, counts, decision, phases);
-  schedule_predict(schedule_costs_of(times, decision), SCHEDULE_EXACT, phases, &prediction);
+  schedule_phases(times, counts, decision, phases);
+  schedule_predict(schedule_costs_of(times, decision), phases, &prediction);
   return prediction.total;
 }
 
@@ -67,7 +67,7 @@ static void check_layers(unsigned copies) {
   static struct schedule_work work;
   open_system(&s, "duplex-pe-et", "mixtral", copies, false);
   load_tables(&s, tables);
-  assert_true(schedule_charge(&tables[1], SCHEDULE_EXACT, &charged));
+  assert_true(schedule_charge(&tables[1], &charged));
   for (unsigned tokens = 2; tokens <= 64; tokens *= 2) {
     uint16_t counts[EXPERTS];
     unsigned numbers[EXPERTS];

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "duplex/error.h"
 #include "schedule/tables_file.h"
 #include "serving/placement.h"
 #include "serving/time_table.h"
@@ -33,7 +34,13 @@ struct system {
   uint32_t stripes;  // clocks of an expert with as many tokens over all bundles
 };
 
-// Tables by formulas, with costs of jobs alone, where the simulator looks for measured ones.
+// Where the simulator looks for a measured table.
+static void table_path(const struct system *s, unsigned copies, bool rounded, char *path, size_t size) {
+  snprintf(path, size, "%s/1024_1408_4_1%s%s.times", s->folder, copies > 1 ? "_twice" : "",
+           rounded ? "_f32" : "");
+}
+
+// Tables by formulas, with costs of jobs alone, in their place.
 static void write_table(struct system *s, unsigned copies, uint32_t job) {
   static struct schedule_times times;
   struct schedule_placement placement;
@@ -47,7 +54,7 @@ static void write_table(struct system *s, unsigned copies, uint32_t job) {
   times.costs[SCHEDULE_OF_STRIPES].job[0] = times.costs[SCHEDULE_OF_STRIPES].job[1] = STRIPES_JOB;
   schedule_seal(&times);
   if (time_table_origin(&s->options, false, &origin, text, sizeof text)) fail_msg("%s", text);
-  snprintf(path, sizeof path, "%s/1024_1408_4_1%s.times", s->folder, copies > 1 ? "_twice" : "");
+  table_path(s, copies, s->machine.rounded_sums, path, sizeof path);
   if (schedule_save(path, &times, origin, text, sizeof text)) fail_msg("%s", text);
   s->stripes = times.rows[schedule_groups(s->tokens)].striped[SCHEDULE_BUNDLES - 1] * times.clocks_per_unit;
 }
@@ -160,8 +167,40 @@ static void test_origins(void **state) {
   }
 }
 
+// Rounded sums have a table of their own, in a file of another name; either one in the place of the other is
+// refused, with what it is of and what it should be.
+static void test_rounded(void **state) {
+  static struct schedule_times times;
+  struct system s;
+  char text[512] = "", path[2][96];
+  (void)state;
+  open_system(&s, 3, PIECE_JOB);
+  for (unsigned rounded = 0; rounded < 2; rounded++) {
+    table_path(&s, 1, rounded, path[rounded], sizeof path[rounded]);
+    s.machine.rounded_sums = rounded;
+    write_table(&s, 1, PIECE_JOB);
+    if (time_table_load(&s.machine, &s.model, &s.options, false, &times, text, sizeof text))
+      fail_msg("%s", text);
+    assert_int_equal(times.shape.rounded, rounded);
+  }
+  for (unsigned rounded = 0; rounded < 2; rounded++) {
+    s.machine.rounded_sums = !rounded;
+    write_table(&s, 1, PIECE_JOB);
+    assert_int_equal(rename(path[!rounded], path[rounded]), 0);
+    s.machine.rounded_sums = rounded;
+    assert_int_equal(time_table_load(&s.machine, &s.model, &s.options, false, &times, text, sizeof text),
+                     DUPLEX_ERROR_FORMAT);
+    check_message(text, path[rounded], ": ", rounded ? "rounded 0, expected 1" : "rounded 1, expected 0");
+  }
+  assert_int_equal(unlink(path[1]), 0);
+  s.machine.rounded_sums = false;
+  write_table(&s, 1, PIECE_JOB);
+  close_system(&s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_origins), cmocka_unit_test(test_short),
-                                     cmocka_unit_test(test_slow_copies), cmocka_unit_test(test_long)};
+                                     cmocka_unit_test(test_slow_copies), cmocka_unit_test(test_long),
+                                     cmocka_unit_test(test_rounded)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 #include "duplex/error.h"
 #include "serving/model.h"
 #include "serving/rate.h"
+#include "tests/serving/files.h"
 #include "tests/serving/runs.h"
 
 static struct serving_options options_of(const char *system, const char *model, unsigned batch) {
@@ -146,8 +147,7 @@ static void test_checked(void **state) {
 
 // Rounded partial sums take less time and energy than exact ones: what is charged for them, and what
 // decisions that count them make of it. Nothing but the experts and their charges differs.
-static void check_partials(const char *system) {
-  struct serving_options o = options_of(system, "mixtral", 32);
+static void check_partials(struct serving_options o) {
   struct serving_result exact, rounded;
   o.mode = SERVING_FULL;
   run(&o, &exact);
@@ -163,11 +163,20 @@ static void check_partials(const char *system) {
   assert_near(exact.sum.seconds - rounded.sum.seconds, less, 1e-9);
 }
 
-// By a table's costs, and by formulas.
+// By tables of either format, which are measured here, and by formulas.
 static void test_partials(void **state) {
+  char model[] = P_tmpdir "/duplex_model_XXXXXX";
   (void)state;
-  check_partials("duplex-pe-et");
-  check_partials("bankgroup-pim");
+  assert_true(make_file(model));
+  write_text(model,
+             "{\"layers\": 2, \"hidden\": 1024, \"inner\": 704, \"heads\": 8, \"kv_heads\": 8,"
+             " \"head_size\": 128, \"vocabulary\": 100, \"experts\": 8, \"top_k\": 2, \"devices\": 1}");
+  struct serving_options o = options_of("duplex-pe-et", model, 32);
+  o.native = true;
+  o.copies = 2;
+  check_partials(o);
+  assert_int_equal(unlink(model), 0);
+  check_partials(options_of("bankgroup-pim", "mixtral", 32));
 }
 
 struct told {
