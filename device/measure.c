@@ -118,7 +118,7 @@ static int measure_costs(const struct measuring *m, const struct duplex_layer_pi
                          const struct piece_times *measured, unsigned of, struct schedule_times *times) {
   struct schedule_costs *costs = &times->costs[of];
   for (unsigned more = 0; more < 2; more++) costs->job[more] = (uint32_t)measured->job[more];
-  costs->odd = (uint32_t)measured->odd;
+  for (unsigned odd = 0; odd < 2; odd++) costs->pass[odd] = (uint32_t)measured->pass[odd];
   costs->reads[0] = (uint32_t)measured->first_reads[0];
   costs->reads[1] = (uint32_t)measured->first_reads[1];
   return measure_transfers(m->kind, &times->shape, m->options, piece, costs, m->text, m->size);

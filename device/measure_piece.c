@@ -73,16 +73,16 @@ static int measure_job(const struct probe *probe, struct piece_times *times) {
   return error;
 }
 
-// Passes with two groups behind one group: where an odd number of groups is before them, they take another
-// time in short jobs. A few clocks do not count in long ones.
+// Passes with two groups behind one group: where an odd number of groups is before them, they take up to a
+// tenth more or less. A few clocks do not count in long ones.
 static int measure_odd(const struct probe *probe, struct piece_times *times) {
   const unsigned parts = probe->piece.parts;
   const unsigned passes = experts_of(probe, times->pim[PASSES][parts]) - 1;
-  const uint64_t told = times->job[0] + times->pim[1][parts] + passes * times->pim[PASSES][parts];
   uint64_t clocks = 0;
   if (times->one[1] >= LONG_JOB) return DUPLEX_OK;
   const int error = probe_run_behind(probe, DUPLEX_LANES, 1 + passes, PASSES * DUPLEX_LANES, &clocks);
-  times->odd = measure_first(told, clocks) / passes;
+  times->pass[0] = times->pim[PASSES][parts];
+  times->pass[1] = measure_added(times->job[0] + times->pim[1][parts], clocks, passes);
   return error;
 }
 

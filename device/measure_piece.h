@@ -13,7 +13,7 @@ struct piece_times {
   uint64_t reads[SCHEDULE_CUTS];
   uint64_t one[PROBE_PASSES + 1];              // a job with one expert, whole
   uint64_t job[PROBE_PASSES], first_reads[2];  // job: by the groups of its first expert, less 1
-  uint64_t odd;                                // what a pass with two groups takes less behind one group
+  uint64_t pass[2];                            // a pass with two groups; [1]: behind an odd number of them
 };
 
 // What of a piece is measured: jobs with every cut, the xPU's reads, and what of these is measured takes

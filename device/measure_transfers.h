@@ -6,7 +6,7 @@
 #include "device/stage.h"
 #include "duplex/duplex.h"
 
-// Measures them with such a piece, and fills in all of *costs but `job`, `odd` and `reads`; of products,
+// Measures them with such a piece, and fills in all of *costs but `job`, `pass` and `reads`; of products,
 // which are binary32, those of rounded sums alone. `text` (may be NULL) gets what failed. Errors: those of
 // probe_open and probe_transfer.
 int measure_transfers(enum stage_kind kind, const struct schedule_shape *shape,

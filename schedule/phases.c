@@ -12,6 +12,12 @@ struct piece {
   uint32_t job;
 };
 
+// A job of Logic-PIM, as far as its experts are known: their groups, and their sums.
+struct job {
+  uint32_t groups, sum_pieces;
+  uint64_t sums;
+};
+
 static bool has_pieces(const struct schedule_times *times, const struct schedule_decision *decision) {
   const uint32_t layout = times->placement.layout;
   if (decision->policy == SCHEDULE_XPU_ALONE) return layout == SCHEDULE_REPLICATED;
@@ -40,13 +46,18 @@ uint32_t schedule_sum_pieces(const struct schedule_shape *shape, uint32_t count)
          divide_up(count % SCHEDULE_LANES * bytes, PIECE_BYTES);
 }
 
+// So many pieces of each row, as fast as those of whole groups.
+static uint64_t fast_sums(const struct schedule_shape *shape, const struct schedule_costs *costs,
+                          uint32_t pieces) {
+  const uint32_t of_group = schedule_sum_pieces(shape, SCHEDULE_LANES);
+  return ((uint64_t)pieces * costs->sums[SCHEDULE_LANES] + of_group - 1) / of_group;
+}
+
 // A few tokens alone wait for their banks; beside those of whole groups they are as fast as these.
 uint64_t schedule_sums(const struct schedule_shape *shape, const struct schedule_costs *costs,
                        uint32_t count) {
-  const uint32_t *sums = costs->sums;
-  if (count < SCHEDULE_LANES) return sums[count];
-  const uint32_t of_group = schedule_sum_pieces(shape, SCHEDULE_LANES);
-  return ((uint64_t)schedule_sum_pieces(shape, count) * sums[SCHEDULE_LANES] + of_group - 1) / of_group;
+  if (count < SCHEDULE_LANES) return costs->sums[count];
+  return fast_sums(shape, costs, schedule_sum_pieces(shape, count));
 }
 
 void schedule_add_transfers(const struct schedule_shape *shape, const struct schedule_costs *costs,
@@ -82,12 +93,39 @@ static struct piece whole_piece(const struct schedule_times *times, const struct
                         decision->spaces ? expert % SCHEDULE_BUNDLES : 0};
 }
 
+// Adds an expert's piece to its job and to the phase of that.
+static void add_piece(const struct schedule_times *times, const struct schedule_costs *costs,
+                      const struct piece *piece, uint32_t tokens, struct job *job,
+                      struct schedule_phase *phase) {
+  const uint32_t groups = schedule_groups(tokens);
+  phase->pim += (uint64_t)piece->pim * times->clocks_per_unit;
+  schedule_add_expert(costs, job->groups, groups, phase);
+  schedule_add_transfers(&times->shape, costs, tokens, phase);
+  job->groups += groups;
+  job->sums += schedule_sums(&times->shape, costs, tokens);
+  job->sum_pieces += schedule_sum_pieces(&times->shape, tokens);
+}
+
+// Sums of several jobs lie in different bundles, and while those of one wait for their banks others are read.
+static void join_jobs(const struct schedule_times *times, const struct schedule_costs *costs,
+                      const struct job jobs[SCHEDULE_BUNDLES], struct schedule_phase *phase) {
+  uint32_t pieces = 0;
+  uint64_t longest = 0;
+  if (phase->jobs < 2) return;
+  for (uint32_t i = 0; i < SCHEDULE_BUNDLES; i++) {
+    pieces += jobs[i].sum_pieces;
+    if (jobs[i].sums > longest) longest = jobs[i].sums;
+  }
+  const uint64_t fast = fast_sums(&times->shape, costs, pieces);
+  phase->sums = fast > longest ? fast : longest;
+}
+
 void schedule_phases(const struct schedule_times *times, const uint16_t *counts,
                      const struct schedule_decision *decision, struct schedule_phase phases[2]) {
   const struct schedule_costs *costs = schedule_costs_of(times, decision);
   const bool cut = has_pieces(times, decision);
   const uint32_t pieces = cut ? times->placement.pieces : 1;
-  uint32_t before[2][SCHEDULE_BUNDLES] = {{0}};  // groups of each job so far
+  struct job jobs[2][SCHEDULE_BUNDLES] = {{{0}}};
   phases[0] = phases[1] = (struct schedule_phase){0};
   for (uint32_t e = 0; e < times->shape.experts; e++) {
     const uint32_t tokens = schedule_cut_tokens(decision, e, counts[e]);
@@ -96,13 +134,10 @@ void schedule_phases(const struct schedule_times *times, const uint16_t *counts,
     for (uint32_t q = 0; groups && q < pieces; q++) {
       const struct piece piece =
           cut ? cut_piece(times, decision, e, q, groups, others) : whole_piece(times, decision, e, groups);
+      const uint32_t phase = piece.pim_phase;
       phases[piece.xpu_phase].xpu += (uint64_t)piece.xpu * times->clocks_per_unit;
-      if (!piece.pim) continue;
-      struct schedule_phase *phase = &phases[piece.pim_phase];
-      phase->pim += (uint64_t)piece.pim * times->clocks_per_unit;
-      schedule_add_expert(costs, before[piece.pim_phase][piece.job], groups, phase);
-      before[piece.pim_phase][piece.job] += groups;
-      schedule_add_transfers(&times->shape, costs, tokens, phase);
+      if (piece.pim) add_piece(times, costs, &piece, tokens, &jobs[phase][piece.job], &phases[phase]);
     }
   }
+  for (uint32_t phase = 0; phase < 2; phase++) join_jobs(times, costs, jobs[phase], &phases[phase]);
 }

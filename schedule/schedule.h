@@ -78,7 +78,7 @@ struct schedule_row {
 // experts alone: schedule_charge makes the ones that a decision goes by.
 struct schedule_costs {
   uint32_t job[2];        // a job of Logic-PIM whose first expert has one group, and more
-  uint32_t odd;           // what a pass with two groups takes less behind an odd number of groups of its job
+  uint32_t pass[2];       // a pass with two groups, [1] behind an odd number of groups of its job; 0 if long
   uint32_t reads[2];      // the xPU's reads of a phase, [1] from bundles that were Logic-PIM's just before
   uint32_t given, taken;  // the bundles given to Logic-PIM, and taken back
   // For an expert that Logic-PIM has a share of the xPU writes x of each group of 8 tokens, of each pass of
@@ -293,10 +293,12 @@ void schedule_phases(const struct schedule_times *times, const uint16_t *counts,
 // the job's others. Call it when the expert's time is in the phase.
 static inline void schedule_add_expert(const struct schedule_costs *costs, uint32_t before, uint32_t groups,
                                        struct schedule_phase *phase) {
-  const uint64_t less = before % 2 ? (uint64_t)(groups / 2) * costs->odd : 0;
+  const uint64_t odd_passes = before % 2 ? groups / 2 : 0;
+  const uint64_t even = odd_passes * costs->pass[0];
   phase->jobs += before == 0;
   phase->job_clocks += before ? 0 : costs->job[groups > 1];
-  phase->pim -= phase->pim < less ? phase->pim : less;
+  phase->pim += odd_passes * costs->pass[1];
+  phase->pim -= phase->pim < even ? phase->pim : even;
 }
 // Of the costs of a table those of the decision's pieces.
 const struct schedule_costs *schedule_costs_of(const struct schedule_times *times,

@@ -132,16 +132,16 @@ static void test_passes_by_hand(void **state) {
   assert_int_equal(prediction.total, 6 + 151 + 159);
 }
 
-// A job begins by the groups of its first expert. Passes with two groups take less behind an odd number of
-// groups of their job, and none takes less than no time. With a decision in it both sides begin as much
-// later, and the other phase does not.
+// A job begins by the groups of its first expert. Passes with two groups take another time behind an odd
+// number of groups of their job, and none takes less than no time. With a decision in it both sides begin as
+// much later, and the other phase does not.
 static void test_jobs_by_hand(void **state) {
   struct schedule_costs *costs = &measured.costs[SCHEDULE_OF_PIECE];
   struct schedule_phase phases[2] = {{0}};
   struct schedule_prediction prediction;
   (void)state;
   make_halves(1);
-  *costs = (struct schedule_costs){.job = {70, 30}, .odd = 7, .reads = {1, 9}};
+  *costs = (struct schedule_costs){.job = {70, 30}, .pass = {20, 13}, .reads = {1, 9}};
   phases[0].pim = 221;
   phases[1].pim = 6;
   schedule_add_expert(costs, 0, 1, &phases[0]);
@@ -153,6 +153,11 @@ static void test_jobs_by_hand(void **state) {
   assert_int_equal(phases[0].pim, 207);
   schedule_add_expert(costs, 9, 2, &phases[0]);
   assert_int_equal(phases[0].pim, 200);
+  costs->pass[1] = 25;
+  schedule_add_expert(costs, 9, 4, &phases[0]);
+  assert_int_equal(phases[0].pim, 210);
+  phases[0].pim = 200;
+  costs->pass[1] = 0;
   schedule_add_expert(costs, 0, 2, &phases[0]);
   assert_int_equal(phases[0].jobs, 2);
   assert_int_equal(phases[0].job_clocks, 100);
@@ -172,6 +177,30 @@ static void test_jobs_by_hand(void **state) {
   assert_int_equal(prediction.experts, 500);
   assert_int_equal(prediction.starts, 1051);
   assert_int_equal(prediction.total, 1551);
+}
+
+// Sums of jobs in different bundles are read as fast as whole groups, or as slow as those of one job.
+static void test_jobs_of_bundles(void **state) {
+  struct schedule_costs *costs = &measured.costs[SCHEDULE_OF_BUNDLE];
+  struct schedule_decision spaces = {.policy = SCHEDULE_SPACES, .spaces = 1, .owned = {7, 8}};
+  struct schedule_phase phases[2];
+  uint16_t counts[SCHEDULE_EXPERTS] = {6, 6, 0, 0, 6};
+  (void)state;
+  make_halves(1);
+  measured.shape.experts = 5;
+  *costs = (struct schedule_costs){.sums = {[6] = 50, [8] = 60}};  // 3 pieces, and 4
+  for (unsigned e = 0; e < 5; e++) spaces.cut[0][e] = 1;
+  schedule_phases(&measured, counts, &spaces, phases);
+  assert_int_equal(phases[0].jobs, 2);
+  assert_int_equal(phases[0].sums, 9 * 15);
+  costs->sums[6] = 80;
+  schedule_phases(&measured, counts, &spaces, phases);
+  assert_int_equal(phases[0].sums, 2 * 80);
+  counts[1] = 0;
+  costs->sums[6] = 50;
+  schedule_phases(&measured, counts, &spaces, phases);
+  assert_int_equal(phases[0].jobs, 1);
+  assert_int_equal(phases[0].sums, 2 * 50);
 }
 
 // With two copies nothing moves beside the phase: both sides have all of it.
@@ -518,10 +547,10 @@ static void test_all_charged(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_by_hand),      cmocka_unit_test(test_passes_by_hand),
-      cmocka_unit_test(test_jobs_by_hand), cmocka_unit_test(test_copies_by_hand),
-      cmocka_unit_test(test_limits),       cmocka_unit_test(test_layers),
-      cmocka_unit_test(test_all_charged)};
+      cmocka_unit_test(test_by_hand),        cmocka_unit_test(test_passes_by_hand),
+      cmocka_unit_test(test_jobs_by_hand),   cmocka_unit_test(test_jobs_of_bundles),
+      cmocka_unit_test(test_copies_by_hand), cmocka_unit_test(test_limits),
+      cmocka_unit_test(test_layers),         cmocka_unit_test(test_all_charged)};
   printf("seed %llu\n", (unsigned long long)environment_seed());
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,7 +96,7 @@ static void test_files(void **state) {
   assert_refused(path, good, "\nslope ", "\nslope 1 ", ":73: expected 'slope'");
   assert_refused(path, good, "\nslope ", "\n", ":73: expected 'slope'");
   assert_refused(path, good, "\ncosts_bundle 0 ", "\ncosts_bundle 1 ", ":2: the tables are damaged");
-  assert_refused(path, good, "\ncosts_stripes ", "\ncosts ", ":76: expected 'costs_stripes' and 20 numbers");
+  assert_refused(path, good, "\ncosts_stripes ", "\ncosts ", ":76: expected 'costs_stripes' and 21 numbers");
   struct schedule_shape other = times.shape;
   assert_int_equal(schedule_check("here", &times, &times.shape, &times.placement, message, sizeof message),
                    0);

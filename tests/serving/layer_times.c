@@ -37,41 +37,35 @@ struct layer {
   unsigned experts, hidden, inner;
   bool gated, rounded;            // rounded: partial sums are
   struct size sizes[SIZES_MOST];  // up to one without tokens
+  bool paper;                     // under that policy
 };
 
 // Mixtral's slice of a device, with prompts too; small experts as Qwen3's, GLaM's and DeepSeek's, with whole
 // groups and with rests. Some of these are best done by the xPU alone. An expert that is hot, of which two
 // copies are divided by its tokens. Short layers, of which Logic-PIM has one copy over all bundles alone.
-// Layers with rounded sums, of which exact ones would take Logic-PIM long.
+// Layers with rounded sums, of which exact ones would take Logic-PIM long. And policy `paper`, whose sums lie
+// in several bundles.
 static const struct layer layers[] = {
-    {"Mixtral",
-     8,
-     4096,
-     3584,
-     true,
-     false,
-     {{1, 2}, {2, 2}, {4, 2}, {8, 2}, {16, 2}, {32, 2}, {40, 2}, {64, 2}, {40, 8}, {129, 8}}},
-    {"Qwen3",
-     16,
-     2048,
-     768,
-     true,
-     false,
-     {{1, 16}, {40, 16}, {64, 16}, {100, 16}, {17, 16}, {32, 4}, {24, 16}, {33, 16}, {6, 16}, {12, 4}}},
-    {"GLaM",
-     8,
-     4096,
-     2048,
-     false,
-     false,
-     {{1, 8}, {16, 8}, {64, 8}, {17, 8}, {24, 8}, {33, 8}, {6, 8}, {32, 2}}},
-    {"DeepSeek", 4, 7168, 2048, true, false, {{1, 4}, {17, 4}, {24, 4}, {33, 4}, {6, 4}, {12, 2}, {100, 4}}},
-    {"hot", 1, 1024, 25600, true, false, {{200, 1}, {330, 1}, {500, 1}}},
-    {"short", 4, 1024, 1408, true, false, {{1, 4}, {2, 4}, {3, 4}, {4, 4}}},
-    {"rounded", 8, 4096, 1024, true, true, {{1, 8}, {16, 8}, {64, 8}, {17, 8}, {24, 8}, {6, 8}, {32, 2}}}};
-static const struct layer shorter = {"short", 4, 1024, 1408, true, false, {{1, 4}, {4, 4}}};
-static const struct layer rounded = {"rounded", 8, 4096, 512, true, true, {{4, 8}, {8, 2}, {16, 8}}};
-static const struct layer small = {"small", 8, 2048, 512, true, false, {{1, 8}, {8, 2}, {16, 8}, {64, 8}}};
+    {"Mixtral", 8, 4096, 3584, true, false,
+     .sizes = {{1, 2}, {2, 2}, {4, 2}, {8, 2}, {16, 2}, {32, 2}, {40, 2}, {64, 2}, {40, 8}, {129, 8}}},
+    {"Qwen3", 16, 2048, 768, true, false,
+     .sizes =
+         {{1, 16}, {40, 16}, {64, 16}, {100, 16}, {17, 16}, {32, 4}, {24, 16}, {33, 16}, {6, 16}, {12, 4}}},
+    {"GLaM", 8, 4096, 2048, false, false,
+     .sizes = {{1, 8}, {16, 8}, {64, 8}, {17, 8}, {24, 8}, {33, 8}, {6, 8}, {32, 2}}},
+    {"DeepSeek", 4, 7168, 2048, true, false,
+     .sizes = {{1, 4}, {17, 4}, {24, 4}, {33, 4}, {6, 4}, {12, 2}, {100, 4}}},
+    {"hot", 1, 1024, 25600, true, false, .sizes = {{200, 1}, {330, 1}, {500, 1}}},
+    {"short", 4, 1024, 1408, true, false, .sizes = {{1, 4}, {2, 4}, {3, 4}, {4, 4}}},
+    {"rounded", 8, 4096, 1024, true, true,
+     .sizes = {{1, 8}, {16, 8}, {64, 8}, {17, 8}, {24, 8}, {6, 8}, {32, 2}}},
+    {"paper", 8, 4096, 3584, true, false, .sizes = {{4, 2}, {32, 2}, {64, 2}, {40, 8}}, .paper = true},
+    {"paper", 16, 2048, 768, true, false, .sizes = {{1, 16}, {6, 16}, {17, 16}, {32, 4}, {64, 16}},
+     .paper = true}};
+static const struct layer shorter = {"short", 4, 1024, 1408, true, false, .sizes = {{1, 4}, {4, 4}}};
+static const struct layer rounded = {"rounded", 8, 4096, 512, true, true, .sizes = {{4, 8}, {8, 2}, {16, 8}}};
+static const struct layer small = {
+    "small", 8, 2048, 512, true, false, .sizes = {{1, 8}, {8, 2}, {16, 8}, {64, 8}}};
 
 struct bench {
   const struct layer *layer;
@@ -118,6 +112,7 @@ static void open_device(struct bench *b, unsigned copies) {
       .stacks = 5,
       .stack = {.backend = {.channels = 32}, .riscv = b->controller ? &riscv : NULL},
       .partials = l->rounded ? DUPLEX_PARTIALS_F32 : DUPLEX_PARTIALS_ACC,
+      .policy = l->paper ? DUPLEX_POLICY_PAPER : DUPLEX_POLICY_BEST,
       .copies = copies,
       .expected_pairs = most_pairs(l),  // so that they lie as for the simulator
       .threads = 2};
@@ -198,6 +193,7 @@ static void open_model(struct bench *b, unsigned copies) {
   struct serving_options options = {.system = "duplex-pe-et",
                                     .mode = SERVING_FULL,
                                     .copies = copies,
+                                    .policy = l->paper ? SERVING_POLICY_PAPER : SERVING_POLICY_DEFAULT,
                                     .batch = most_tokens(l),
                                     .tables = b->folder,
                                     .f32_partials = l->rounded,
@@ -351,7 +347,8 @@ static void test_small(void **state) {
 // All of them, or the one of a name.
 static void test_layers(void **state) {
   for (unsigned i = 0; i < sizeof layers / sizeof *layers; i++)
-    for (unsigned copies = 1; copies <= 2 && (!*state || strcmp(*state, layers[i].name) == 0); copies++)
+    for (unsigned copies = 1;
+         copies <= (layers[i].paper ? 1 : 2) && (!*state || strcmp(*state, layers[i].name) == 0); copies++)
       check_layer(&layers[i], copies, 2);
   if (!*state) assert_true(all_alone > 0);
 }
