@@ -32,6 +32,21 @@ static inline uint32_t draw_scale(struct duplex_random *random, uint32_t most) {
   }
 }
 
+// The shape of a layer of up to so many columns, the i-th of all that there are: with room for a second copy
+// of each expert or without, of exact or of rounded sums.
+static inline struct schedule_shape draw_shape(struct duplex_random *random, uint32_t hidden, uint32_t inner,
+                                               unsigned i) {
+  return (struct schedule_shape){draw_scale(random, hidden),
+                                 draw_scale(random, inner),
+                                 draw_scale(random, SCHEDULE_EXPERTS),
+                                 1 + (uint32_t)duplex_random_below(random, 8),
+                                 1 + (uint32_t)duplex_random_below(random, 32),
+                                 (uint32_t)duplex_random_below(random, 2),
+                                 0,
+                                 i % 2,
+                                 i / 4 % 2};
+}
+
 // Weights of the experts as running sums, in an order drawn at random.
 static inline double draw_weights(struct duplex_random *random, unsigned kind, uint32_t experts,
                                   double *sums) {

@@ -134,15 +134,7 @@ static void test_times_are_those_of_the_cuts(void **state) {
     struct schedule_placement placement;
     uint16_t counts[SCHEDULE_EXPERTS];
     duplex_random_seed(&random, environment_seed(), 2000 + i);
-    const struct schedule_shape shape = {draw_scale(&random, 2048),
-                                         draw_scale(&random, 4096),
-                                         draw_scale(&random, SCHEDULE_EXPERTS),
-                                         1 + (uint32_t)duplex_random_below(&random, 8),
-                                         1 + (uint32_t)duplex_random_below(&random, 32),
-                                         (uint32_t)duplex_random_below(&random, 2),
-                                         0,
-                                         i % 2,
-                                         i / 2 % 2};
+    const struct schedule_shape shape = draw_shape(&random, 2048, 4096, i);
     assert_true(schedule_place(&shape, &placement));
     schedule_formula(&shape, &placement, &times);
     if (i / 2 % 2) charge(1 + (uint32_t)duplex_random_below(&random, 300));

@@ -24,15 +24,7 @@ static void test_parts_cover(void **state) {
     struct duplex_random random;
     struct schedule_placement placement;
     duplex_random_seed(&random, environment_seed(), 1000 + i);
-    const struct schedule_shape shape = {draw_scale(&random, 8192),
-                                         draw_scale(&random, 32768),
-                                         draw_scale(&random, SCHEDULE_EXPERTS),
-                                         1 + (uint32_t)duplex_random_below(&random, 8),
-                                         1 + (uint32_t)duplex_random_below(&random, 32),
-                                         (uint32_t)duplex_random_below(&random, 2),
-                                         0,
-                                         i % 2,
-                                         i / 2 % 2};
+    const struct schedule_shape shape = draw_shape(&random, 8192, 32768, i);
     assert_true(schedule_place(&shape, &placement));
     memset(seen, 0, sizeof seen);
     for (uint32_t stack = 0; stack < shape.stacks; stack++)
