@@ -7,6 +7,7 @@
 
 #include "device/measure_piece.h"
 #include "device/measure_transfers.h"
+#include "device/probe.h"
 #include "device/xpu_works.h"
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
@@ -221,13 +222,14 @@ int device_measure(enum stage_kind kind, const struct duplex_stack_options *opti
 
 int device_probe(const struct duplex_stack_options *options, uint64_t clocks[DEVICE_PROBE_CLOCKS], char *text,
                  size_t size) {
+  enum { EXPERTS = 4 };
   const struct schedule_shape shape = {.hidden = 512, .channels = options->backend.channels, .gated = 1};
   const struct duplex_layer_piece piece = {.bundles = 3, .parts = 1, .inner = {256}};
-  const unsigned what = PIECE_JOBS | PIECE_READS | (options->riscv ? PIECE_COSTS : 0);
-  struct piece_times measured;
-  const int error = measure_piece(STAGE_EXPERTS, &shape, options, &piece, what, text, size, &measured);
-  clocks[0] = measured.pim[1][1] + measured.job[0];
-  clocks[1] = measured.pim[PASSES][1];
-  clocks[2] = measured.reads[0];
+  struct probe probe;
+  int error = probe_open(&probe, STAGE_EXPERTS, &shape, options, &piece, text, size);
+  if (!error) error = probe_run(&probe, 1, 1, DUPLEX_LANES, &clocks[0]);
+  if (!error) error = probe_run(&probe, EXPERTS, 1, PASSES * DUPLEX_LANES, &clocks[1]);
+  if (!error) error = probe_read(&probe, EXPERTS, 0, false, &clocks[2]);
+  probe_close(&probe);
   return error;
 }

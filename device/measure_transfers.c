@@ -96,8 +96,10 @@ int measure_transfers(enum stage_kind kind, const struct schedule_shape *shape,
   // No transfer of partial sums depends on the inner size, of which the least has the shortest jobs.
   const struct duplex_layer_piece least = {.bundles = piece->bundles, .parts = 1, .inner = {1}};
   const bool sums = kind == STAGE_EXPERTS;
+  struct duplex_stack_options native = *options;  // they are the xPU's, whatever the firmware
   struct probe probe;
-  int error = probe_open(&probe, kind, shape, options, sums ? &least : piece, text, size);
+  native.riscv = NULL;
+  int error = probe_open(&probe, kind, shape, &native, sums ? &least : piece, text, size);
   if (!error) error = measure_groups(&probe, costs);
   if (!error) error = measure_tokens(&probe, costs);
   probe_close(&probe);

@@ -148,11 +148,9 @@ static int load_tables(struct measured *m, const struct serving_options *options
     tell_xpu(m);
     return DUPLEX_OK;
   }
-  int status = time_table_load(m->machine, m->model, options, false, &m->times, error, size);
+  const int status = time_table_load(m->machine, m->model, options, false, &m->times, error, size);
   if (status || !is_controlled(m)) return status;
-  status = time_table_load(m->machine, m->model, options, true, &m->controlled, error, size);
-  if (!status) time_table_take_transfers(&m->controlled, &m->times);
-  return status;
+  return time_table_load(m->machine, m->model, options, true, &m->controlled, error, size);
 }
 
 static int check_slices(const struct measured *m, const struct serving_options *options, char *error,

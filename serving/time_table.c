@@ -203,13 +203,3 @@ int time_table_load(const struct machine *machine, const struct serving_model *m
   const int status = check_folder(options->tables, path, error, size);
   return status ? status : measure(&w, path, times);
 }
-
-void time_table_take_transfers(struct schedule_times *controlled, const struct schedule_times *native) {
-  for (unsigned i = 0; i < SCHEDULE_COSTS; i++) {
-    struct schedule_costs costs = native->costs[i];
-    memcpy(costs.job, controlled->costs[i].job, sizeof costs.job);
-    memcpy(costs.pass, controlled->costs[i].pass, sizeof costs.pass);
-    controlled->costs[i] = costs;
-  }
-  schedule_seal(controlled);
-}

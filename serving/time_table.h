@@ -21,8 +21,4 @@ int time_table_load(const struct machine *machine, const struct serving_model *m
                     const struct serving_options *options, bool controller, struct schedule_times *times,
                     char *error, size_t size);
 
-// Gives the table with firmware the transfers of the one without: they are the xPU's, whatever the firmware,
-// and what was measured of them may differ by a few clocks.
-void time_table_take_transfers(struct schedule_times *controlled, const struct schedule_times *native);
-
 #endif

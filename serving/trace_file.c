@@ -289,9 +289,9 @@ static int settle(struct reader *r, double rate) {
   const double last = t->list[t->count - 1].arrival - first;
   if (last > SECONDS_MOST)
     return table_text_refuse(&r->text, "the requests last %g s, expected at most %g", last, SECONDS_MOST);
-  if (rate > 0 && last == 0)
-    return table_text_refuse(&r->text, "all requests arrive at once, expected times to stretch");
   const double stretch = rate > 0 ? (double)(t->count - 1) / rate / last : 1;
+  if (!isfinite(stretch))
+    return table_text_refuse(&r->text, "all requests arrive at once, expected times to stretch");
   for (size_t i = 0; i < t->count; i++) t->list[i].arrival = (t->list[i].arrival - first) * stretch;
   return DUPLEX_OK;
 }

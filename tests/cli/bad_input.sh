@@ -378,6 +378,9 @@ refused "serve: a trace of zeros" "zero.csv:2: input is 0" serve --trace zero.cs
 refused "serve: more than the trace has" "at most 1 requests" "$duplex" serve --system gpu --model mixtral --mode paper --trace one.csv --measured 2
 refused "serve: a request of a trace without room" "long.csv:3: a request of 2000000 tokens" \
   "$duplex" serve --system gpu --model mixtral --mode paper --trace long.csv
+printf 'arrival_s,input,output\n0,10,5\n1e-320,10,5\n' > at_once.csv
+refused "serve: a trace too short to stretch" "at_once.csv.*all requests arrive at once" \
+  "$duplex" serve --system gpu --model mixtral --mode paper --trace at_once.csv --rate 3
 refused "serve: a rate of its own and a trace" "expected --rate" serve --trace one.csv --qps 3
 refused "serve: a rate without a trace" "expected --trace" serve --rate 5
 refused "serve: a format without a trace" "expected --trace" serve --format csv

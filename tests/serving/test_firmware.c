@@ -58,7 +58,6 @@ static void load_tables(const struct system *s, struct schedule_times tables[2])
   for (unsigned i = 0; i < 2; i++)
     if (time_table_load(&s->machine, &s->model, &s->options, i, &tables[i], text, sizeof text))
       fail_msg("%s", text);
-  time_table_take_transfers(&tables[1], &tables[0]);
 }
 
 // What is charged for the firmware of a layer, against both tables: of 2 to 64 tokens of each expert.
