@@ -34,8 +34,8 @@ int device_formula(const struct schedule_shape *shape, const struct schedule_pla
 int device_measure(enum stage_kind kind, const struct duplex_stack_options *options, struct duplex_xpu *xpu,
                    unsigned what, struct schedule_times *times, char *text, size_t size);
 
-// Clocks by which models, DRAM presets, activation rules and firmware differ: fixed jobs on such a stack, of one
-// expert with one group of tokens and of four with two, and reads by the xPU. Errors as above.
+// Clocks by which models, DRAM presets, activation rules and firmware differ: fixed jobs on such a stack, of
+// one expert with one group of tokens and of four with two, and reads by the xPU. Errors as above.
 #define DEVICE_PROBE_CLOCKS 3
 int device_probe(const struct duplex_stack_options *options, uint64_t clocks[DEVICE_PROBE_CLOCKS], char *text,
                  size_t size);
