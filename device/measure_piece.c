@@ -7,16 +7,18 @@
 #include "duplex/error.h"
 #include "schedule/formula.h"
 
-enum { EXPERTS_LEAST = 4, PASSES = PROBE_PASSES, PLACES = 5, LONG_JOB = 12000 };
+enum { EXPERTS_LEAST = 4, PASSES = PROBE_PASSES, PLACES = 5, LONG_JOB = 12000, SHORT_JOB = 1000 };
 
 #define CLOCKS_WANTED 40000u  // so that a job's end, a few hundred clocks earlier or later, is below 1%
-#define CLOCKS_MOST 90000u    // of jobs that are run again at other places
+#define CLOCKS_MOST 90000u    // of jobs that are run again at another place
 
-// How many experts are measured together if one alone takes so long: as many as the probe has.
+// How many experts are measured together if one alone takes so long: as many as the probe has, of short ones
+// half of them, since small layers are not to wait for tables.
 static unsigned experts_of(const struct probe *probe, uint64_t clocks) {
   const uint64_t wanted = 2 + CLOCKS_WANTED / (clocks ? clocks : 1);
   const uint64_t most = duplex_larger(wanted, EXPERTS_LEAST);
-  return (unsigned)duplex_smaller(most, probe->experts);
+  const bool is_short = clocks < SHORT_JOB && probe->experts > EXPERTS_LEAST;
+  return (unsigned)duplex_smaller(most, is_short ? probe->experts / 2 : probe->experts);
 }
 
 uint64_t measure_first(uint64_t clocks, uint64_t add) { return clocks > add ? clocks - add : 0; }
@@ -49,10 +51,14 @@ static int measure_pim(const struct probe *probe, unsigned cut, unsigned groups,
   uint64_t all = 0;
   int error = probe_run(probe, 1, cut, tokens, &one);
   const unsigned experts = experts_of(probe, one);
-  const uint64_t clocks = one ? experts * one : CLOCKS_MOST;
-  const unsigned places = (unsigned)duplex_smaller(PLACES, duplex_larger(1, CLOCKS_MOST / clocks));
-  if (!error) error = run_mean(probe, 1, cut, tokens, places, &one);
-  if (!error) error = run_mean(probe, experts, cut, tokens, places, &all);
+  const uint64_t clocks = experts * one;
+  const unsigned places = clocks >= CLOCKS_WANTED && 2 * clocks <= CLOCKS_MOST ? 2 : 1;
+  if (!error && one < SHORT_JOB) {  // to idle would take longer than the job
+    error = probe_run(probe, experts, cut, tokens, &all);
+  } else if (!error) {
+    error = run_mean(probe, 1, cut, tokens, places, &one);
+    if (!error) error = run_mean(probe, experts, cut, tokens, places, &all);
+  }
   const uint64_t add = measure_added(one, all, experts - 1);
   // A longer piece may end a few clocks earlier where its rows fall luckier: times do not fall with cuts.
   times->pim[groups][cut] = duplex_larger(add, times->pim[groups][cut - 1]);

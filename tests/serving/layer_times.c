@@ -63,7 +63,6 @@ static const struct layer layers[] = {
     {"paper", 16, 2048, 768, true, false, .sizes = {{1, 16}, {6, 16}, {17, 16}, {32, 4}, {64, 16}},
      .paper = true}};
 static const struct layer shorter = {"short", 4, 1024, 1408, true, false, .sizes = {{1, 4}, {4, 4}}};
-static const struct layer rounded = {"rounded", 8, 4096, 512, true, true, .sizes = {{4, 8}, {8, 2}, {16, 8}}};
 static const struct layer small = {
     "small", 8, 2048, 512, true, false, .sizes = {{1, 8}, {8, 2}, {16, 8}, {64, 8}}};
 
@@ -358,7 +357,6 @@ static void test_small(void **state) {
   (void)state;
   check_layer(&small, 1, 2);
   check_layer(&shorter, 1, 1);
-  check_layer(&rounded, 2, 1);
   assert_true(all_alone > 0);
 }
 
