@@ -355,7 +355,7 @@ static void check_layer(const struct layer *layer, unsigned copies, unsigned fir
 // Small ones, decided, on the xPU alone, and on Logic-PIM alone.
 static void test_small(void **state) {
   (void)state;
-  check_layer(&small, 1, 2);
+  check_layer(&small, 1, 1);
   check_layer(&shorter, 1, 1);
   assert_true(all_alone > 0);
 }
