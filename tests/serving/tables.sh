@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The built-in tables of time are what the C model gives now. usage: tests/serving/tables.sh BUILD [MODEL SYSTEM ...]
+# The built-in tables of time are what the C model gives now. usage: tests/serving/tables.sh BUILD [MODEL SYSTEM[:NODES] ...]
 set -eu
 build=$(realpath "$1")
 shift
