@@ -201,16 +201,17 @@ static int check_keys(const struct line *line, enum job job) {
   };
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     if (!keys[i].value && keys[i].needed >> job & 1)
-      return fail(EXIT_BAD_INPUT, "'%s' is missing", keys[i].key);
+      return fail(EXIT_BAD_INPUT, "'%s' is missing: expected it of %s", keys[i].key, line->command);
     if (keys[i].value && !(keys[i].allowed >> job & 1))
-      return fail(EXIT_BAD_INPUT, "'%s' does not belong to this command", keys[i].key);
+      return fail(EXIT_BAD_INPUT, "'%s' does not belong to %s: expected only its own keys", keys[i].key,
+                  line->command);
   }
   return EXIT_GOOD;
 }
 
 // *job, and that the line has its keys and no others.
 static int check_line(const struct line *line, enum job *job) {
-  if (!line->command) return fail(EXIT_BAD_INPUT, "'command' is missing");
+  if (!line->command) return fail(EXIT_BAD_INPUT, "'command' is missing: expected gemm, expert or attention");
   *job = GEMM;
   while (*job < JOBS && strcmp(line->command, job_names[*job]) != 0) ++*job;
   if (*job == JOBS)

@@ -25,7 +25,7 @@ static bool takes_file(const struct option *option) {
 static int check_required(const struct option *options) {
   for (; options->name; options++)
     if (options->required && !options->value)
-      return fail(EXIT_BAD_INPUT, "%s is missing: see --help", options->name);
+      return fail(EXIT_BAD_INPUT, "%s is missing: expected %s, see --help", options->name, options->argument);
   return EXIT_GOOD;
 }
 
@@ -38,7 +38,8 @@ int read_options(int argc, char **argv, struct option *options) {
     if (option->value) return fail(EXIT_BAD_INPUT, "%s is given twice", argv[i]);
     option->value = "";
     if (!option->argument) continue;
-    if (++i == argc) return fail(EXIT_BAD_INPUT, "%s needs a value", argv[i - 1]);
+    if (++i == argc)
+      return fail(EXIT_BAD_INPUT, "%s needs a value: expected %s", argv[i - 1], option->argument);
     option->value = argv[i];
     if (!*option->value && takes_file(option))
       return fail(EXIT_BAD_INPUT, "%s '': expected %s", option->name, option->argument);

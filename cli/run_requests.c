@@ -173,7 +173,8 @@ static int read_line(const char *model, const char *text, size_t size, const str
          member = json_object_iter_next(object, member))
       status =
           read_member(model, json_object_iter_key(member), json_object_iter_value(member), requests, request);
-    if (!status && !request->prompt) status = fail(EXIT_BAD_INPUT, "'prompt_ids' or 'prompt' is missing");
+    if (!status && !request->prompt)
+      status = fail(EXIT_BAD_INPUT, "'prompt_ids' or 'prompt' is missing: expected one of them");
   }
   json_decref(object);
   return status;

@@ -40,7 +40,10 @@ __attribute__((format(printf, 4, 5))) static int refuse(const struct sweep_plan 
 static int check_value(const struct sweep_plan *plan, const char *object, const char *name,
                        const json_t *value) {
   const struct option *option = option_of(name);
-  if (!option) return refuse(plan, object, name, "is no option of duplex serve that a sweep may have");
+  if (!option)
+    return refuse(plan, object, name,
+                  "is no option that a sweep may have, expected one of duplex serve, without dashes, that is "
+                  "no output");
   const bool good = option->argument ? json_is_string(value) || json_is_number(value) : json_is_true(value);
   if (good) return EXIT_GOOD;
   return refuse(plan, object, name, "is not as it must be, expected %s",
@@ -79,7 +82,7 @@ static int check_grid(struct sweep_plan *plan) {
     const size_t count = json_array_size(values);
     if (count == 0) return refuse(plan, "grid", name, "has no values, expected an array of them");
     if (plan->options && json_object_get(plan->options, name))
-      return refuse(plan, "grid", name, "is among the options and in the grid");
+      return refuse(plan, "grid", name, "is among the options and in the grid, expected it once");
     if (check_values(plan, name, values)) return EXIT_BAD_INPUT;
     if (count > POINTS_MOST / plan->points)
       return refuse(plan, "grid", name, "makes too many points, expected at most %u", POINTS_MOST);

@@ -127,7 +127,8 @@ static void refuse_what_is_left(struct model_json *json) {
   if (json->status) return;
   json_object_foreach(json->left, key, value) {
     if (changes_nothing(key, value)) continue;
-    model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, key, "is not known: it may change what is computed");
+    model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, key,
+                      "is not known: it may change what is computed, expected no such key");
     return;
   }
 }
@@ -136,7 +137,9 @@ static void refuse_what_is_left(struct model_json *json) {
 // that is not 0 where the key is missing, so it is refused; null as a switch is off, whatever the default.
 static uint64_t size_key(struct model_json *json, const char *key, uint64_t most, uint64_t otherwise) {
   json_t *value = otherwise ? model_json_take_value(json, key) : model_json_take(json, key);
-  if (!value && !otherwise) model_json_refuse(json, DUPLEX_ERROR_FORMAT, key, "is missing");
+  if (!value && !otherwise)
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, key, "is missing: expected an integer from 1 to %llu",
+                      (unsigned long long)most);
   return model_json_integer(json, key, value, 1, most, otherwise);
 }
 
@@ -177,8 +180,9 @@ static enum model_architecture read_architecture(struct model_json *json) {
     model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE,
                       name ? "architectures:" : "model_type:", "'%.64s' is not there", name ? name : shown);
   else if (type && of_type(type) != i)
-    model_json_refuse(json, DUPLEX_ERROR_FORMAT, "model_type:", "'%.64s' differs from architectures, '%.64s'",
-                      type, model_architecture_name(i));
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT,
+                      "model_type:", "'%.64s' differs from architectures, '%.64s': expected its type", type,
+                      model_architecture_name(i));
   return json->status ? MODEL_LLAMA : (enum model_architecture)i;
 }
 
@@ -194,7 +198,11 @@ static const char *read_act(struct model_json *json) {
   const char *act = model_json_string(json, "hidden_act", model_json_take(json, "hidden_act"), "silu");
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(act, names[i][0]) == 0) return names[i][1];
-  model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "hidden_act:", "'%.64s' is not there", act);
+  model_json_refuse(
+      json, DUPLEX_ERROR_NOT_AVAILABLE, "hidden_act:",
+      "'%.64s' is not there: expected silu, swish, gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, "
+      "relu or linear",
+      act);
   return "silu";
 }
 
@@ -251,7 +259,8 @@ static enum model_rope_type read_rope_type(struct model_json *json) {
       model_json_string(json, "rope_type", model_json_take_either(json, "rope_type", "type"), "default");
   for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(type, names[i]) == 0) return (enum model_rope_type)i;
-  model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "rope_type:", "'%.64s' is not there", type);
+  model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE,
+                    "rope_type:", "'%.64s' is not there: expected default, linear, llama3 or yarn", type);
   return MODEL_ROPE_DEFAULT;
 }
 
@@ -268,7 +277,8 @@ static void read_yarn(struct model_json *json, double positions, struct model_ro
 
 static void refuse_partial_rotation(struct model_json *json) {
   if (nullable_real_key(json, "partial_rotary_factor", 1) != 1)
-    model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "partial_rotary_factor", "is not there but for 1");
+    model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "partial_rotary_factor",
+                      "is not 1: expected the rotation of whole heads, 1");
 }
 
 // The object of rope_scaling or rope_parameters. outer_theta: whether one stands beside it, which has to
@@ -377,7 +387,9 @@ static void read_latent_attention(struct model_json *json, const struct model_cl
 
 static void read_experts(struct model_json *json, const struct model_class *class, struct model_config *c) {
   json_t *experts = model_json_take_either(json, "num_local_experts", "num_experts");
-  if (!experts) model_json_refuse(json, DUPLEX_ERROR_FORMAT, "num_local_experts", "is missing");
+  if (!experts)
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, "num_local_experts",
+                      "is missing: expected an integer from 1 to %u", MODEL_EXPERTS_MOST);
   c->experts = (unsigned)model_json_integer(json, "num_local_experts", experts, 1, MODEL_EXPERTS_MOST, 1);
   c->chosen = (unsigned)size_key(json, "num_experts_per_tok", MODEL_EXPERTS_MOST, 0);
   c->expert_inner = c->architecture == MODEL_QWEN3_MOE
@@ -405,7 +417,8 @@ static void read_gpt_oss(struct model_json *json, struct model_config *c) {
   if (c->gate_limit == 0)
     model_json_refuse(json, DUPLEX_ERROR_FORMAT, "swiglu_limit", "is wrong: expected more than 0");
   if (size_key(json, "experts_per_token", MODEL_EXPERTS_MOST, c->chosen) != c->chosen)
-    model_json_refuse(json, DUPLEX_ERROR_FORMAT, "experts_per_token", "differs from num_experts_per_tok");
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, "experts_per_token",
+                      "differs from num_experts_per_tok: expected one value");
   model_json_take(json, "initial_context_length");  // what RoPE has as its original positions counts
 }
 
@@ -433,11 +446,15 @@ static void read_layer_types(struct model_json *json, const struct model_class *
     const char *type = model_json_string(json, "layer_types", json_array_get(list, i), "");
     const bool sliding = strcmp(type, "sliding_attention") == 0;
     if (!sliding && strcmp(type, "full_attention") != 0)
-      model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "layer_types:", "'%.64s' is not there", type);
+      model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE,
+                        "layer_types:", "'%.64s' is not there: expected sliding_attention or full_attention",
+                        type);
     if (sliding && !c->sliding_window)
-      model_json_refuse(json, DUPLEX_ERROR_FORMAT, "layer_types", "has sliding layers without a window");
+      model_json_refuse(json, DUPLEX_ERROR_FORMAT, "layer_types",
+                        "has sliding layers without a window: expected sliding_window with them");
     if (sliding != c->layer[i].sliding && !class->has_first_window_key)
-      model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "layer_types", "of both kinds are not there");
+      model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, "layer_types",
+                        "of both kinds are not there: expected one kind for all layers");
     c->layer[i].sliding = sliding;
   }
 }
@@ -483,7 +500,9 @@ static void read_head_size(struct model_json *json, const struct model_class *cl
   const unsigned otherwise = class->head_size ? class->head_size : size;
   json_t *value =
       class->head_size ? model_json_take_value(json, "head_dim") : model_json_take(json, "head_dim");
-  if (!value && !otherwise) model_json_refuse(json, DUPLEX_ERROR_FORMAT, "head_dim", "is missing");
+  if (!value && !otherwise)
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, "head_dim", "is missing: expected an integer from 1 to %u",
+                      MODEL_SIZE_MOST);
   c->head_size = (unsigned)model_json_integer(json, "head_dim", value, 1, MODEL_SIZE_MOST, otherwise);
 }
 

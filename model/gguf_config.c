@@ -175,9 +175,10 @@ static void refuse_what_is_left(struct reader *r) {
     if (value->taken || value->key.length <= length || value->key.bytes[length] != '.' ||
         memcmp(value->key.bytes, r->class->name, length) != 0)
       continue;
-    r->status = model_fail(r->error, DUPLEX_ERROR_NOT_AVAILABLE,
-                           "%s: %.*s is not known: it may change what is computed", r->gguf->path,
-                           value->key.length > 96 ? 96 : (int)value->key.length, value->key.bytes);
+    r->status =
+        model_fail(r->error, DUPLEX_ERROR_NOT_AVAILABLE,
+                   "%s: %.*s is not known: it may change what is computed, expected no such key",
+                   r->gguf->path, value->key.length > 96 ? 96 : (int)value->key.length, value->key.bytes);
   }
 }
 

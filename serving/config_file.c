@@ -57,7 +57,9 @@ static int read_text(struct config_file *file, const char *folder) {
   const bool good = file->text && !ferror(stream);
   const int cause = errno;
   fclose(stream);
-  if (!good) return complain(file, DUPLEX_ERROR_IO, "%s: %s", file->name, strerror(cause));
+  if (!good)
+    return complain(file, DUPLEX_ERROR_IO, "%s: %s, expected a file that can be read", file->name,
+                    strerror(cause));
   if (length > FILE_MOST)
     return complain(file, DUPLEX_ERROR_FORMAT, "%s: expected at most %u bytes", file->name, FILE_MOST);
   if (strnlen(file->text, length) < length)
@@ -182,52 +184,66 @@ static void join(char *path, size_t size, const char *before, const char *key) {
   snprintf(path, size, "%s%s%s", before, before[0] ? "." : "", key);
 }
 
-static int number_field(const struct config_file *file, const char *path, const json_t *value,
+// A key that is not there, or whose value is not what it has to be: with what was expected.
+static int refuse_field(const struct config_file *file, const char *path, const char *what,
                         const struct config_field *field) {
+  char list[300] = "one of ";
+  switch (field->type) {
+    case CONFIG_FLAG:
+      return config_refuse(file, path, "%s, expected true or false", what);
+    case CONFIG_OBJECT:
+      return config_refuse(file, path, "%s, expected { ... }", what);
+    case CONFIG_CHOICE:
+      for (unsigned i = 0; field->choices[i]; i++) {
+        if (i) strncat(list, ", ", sizeof list - strlen(list) - 1);
+        strncat(list, field->choices[i], sizeof list - strlen(list) - 1);
+      }
+      return config_refuse(file, path, "%s, expected %s", what, list);
+    default:
+      return config_refuse(file, path, "%s, expected a %s from %.10g to %.10g", what,
+                           field->type == CONFIG_WHOLE ? "whole number" : "number", field->least,
+                           field->most);
+  }
+}
+
+// False: it is no number of the field.
+static bool number_field(const json_t *value, const struct config_field *field) {
   const double number = json_number_value(value);
   const bool whole = field->type == CONFIG_WHOLE;
   if (!json_is_number(value) || !(number >= field->least && number <= field->most) ||
       (whole && number != floor(number)))
-    return config_refuse(file, path, "is not as it must be, expected a %s from %.10g to %.10g",
-                         whole ? "whole number" : "number", field->least, field->most);
+    return false;
   if (whole)
     *(unsigned *)field->to = (unsigned)number;
   else
     *(double *)field->to = number;
-  return DUPLEX_OK;
+  return true;
 }
 
-static int choice_field(const struct config_file *file, const char *path, const json_t *value,
-                        const struct config_field *field) {
-  char list[300] = "";
+// False: it is none of the choices.
+static bool choice_field(const json_t *value, const struct config_field *field) {
   const char *text = json_string_value(value);
-  for (unsigned i = 0; field->choices[i]; i++) {
-    if (text && strcmp(text, field->choices[i]) == 0) {
+  for (unsigned i = 0; text && field->choices[i]; i++)
+    if (strcmp(text, field->choices[i]) == 0) {
       *(unsigned *)field->to = i;
-      return DUPLEX_OK;
+      return true;
     }
-    if (i) strncat(list, ", ", sizeof list - strlen(list) - 1);
-    strncat(list, field->choices[i], sizeof list - strlen(list) - 1);
-  }
-  return config_refuse(file, path, "is not as it must be, expected one of %s", list);
+  return false;
 }
 
-// Reads a value of the field's type to its place; another type, or a number out of range, is refused.
-static int read_field(const struct config_file *file, const char *path, json_t *value,
-                      const struct config_field *field) {
+// Reads a value of the field's type to its place; false: another type, or a number out of range.
+static bool take_field(json_t *value, const struct config_field *field) {
   switch (field->type) {
     case CONFIG_FLAG:
-      if (!json_is_boolean(value)) return config_refuse(file, path, "is no flag, expected true or false");
-      *(bool *)field->to = json_is_true(value);
-      return DUPLEX_OK;
+      if (json_is_boolean(value)) *(bool *)field->to = json_is_true(value);
+      return json_is_boolean(value);
     case CONFIG_CHOICE:
-      return choice_field(file, path, value, field);
+      return choice_field(value, field);
     case CONFIG_OBJECT:
-      if (!json_is_object(value)) return config_refuse(file, path, "is no object, expected { ... }");
-      *(json_t **)field->to = value;
-      return DUPLEX_OK;
+      if (json_is_object(value)) *(json_t **)field->to = value;
+      return json_is_object(value);
     default:
-      return number_field(file, path, value, field);
+      return number_field(value, field);
   }
 }
 
@@ -262,10 +278,8 @@ int config_fields(const struct config_file *file, const char *path, json_t *obje
     char full[200];
     json_t *value = json_object_get(object, f->key);
     join(full, sizeof full, path, f->key);
-    if (value)
-      error = read_field(file, full, value, f);
-    else if (f->required)
-      error = config_refuse(file, full, "is missing");
+    if (!value && f->required) error = refuse_field(file, full, "is missing", f);
+    if (value && !take_field(value, f)) error = refuse_field(file, full, "is not as it must be", f);
   }
   return error;
 }

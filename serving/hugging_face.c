@@ -42,6 +42,10 @@ static int refuse_as(const struct config_file *file, int code, const struct mode
   snprintf(key, sizeof key, "%.*s", (int)strcspn(what, " :"), what);
   snprintf(file->error, file->size, "%s:%d: %s", file->name, config_line(file, key), what);
   if (strcmp(key, "architectures") == 0 || strcmp(key, "model_type") == 0) list_architectures(file);
+  if (strcmp(key, "quantization_config") == 0) {
+    const size_t length = strlen(file->error);
+    snprintf(file->error + length, file->size - length, ", or a file with weight_bits in its place");
+  }
   return code;
 }
 

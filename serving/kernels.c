@@ -30,7 +30,7 @@ static int load(struct kernels *k, const char *folder, unsigned kind, char *erro
     return DUPLEX_OK;
   FILE *file = regular_file_open(path, &cause);  // a pipe would be waited for
   if (!file) {
-    snprintf(error, size, "%s: %s", path, cause);
+    snprintf(error, size, "%s: %s, expected a table of measured times", path, cause);
     return DUPLEX_ERROR_IO;
   }
   fclose(file);

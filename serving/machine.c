@@ -199,10 +199,18 @@ static void set_devices(struct machine *m, const struct serving_options *options
   m->nodes *= factor;
 }
 
-// place: of config_where.
-static int impossible(char *error, size_t size, const char *place, const char *what, unsigned is,
+// Where a number comes from: as config_where has it, and by which key, if that has another name.
+struct origin {
+  char place[512];
+  const char *key;  // NULL: of the number's name
+};
+
+static int impossible(char *error, size_t size, const struct origin *from, const char *what, unsigned is,
                       const char *expected) {
-  snprintf(error, size, "%s: %s is %u, expected %s", place, what, is, expected);
+  if (from->key)
+    snprintf(error, size, "%s: %s makes %s %u, expected %s", from->place, from->key, what, is, expected);
+  else
+    snprintf(error, size, "%s: %s is %u, expected %s", from->place, what, is, expected);
   return DUPLEX_ERROR_ARGUMENT;
 }
 
@@ -210,21 +218,29 @@ static int impossible(char *error, size_t size, const char *place, const char *w
 
 // Where the number of nodes or devices comes from: an option, the system's file, or the model's; if none has
 // it, what it has to come out even with.
-static void where_of(const struct serving_options *options, bool nodes, char *place, size_t size) {
+static struct origin origin_of(const struct serving_options *options, bool nodes) {
+  struct origin from = {.key = NULL};
+  char *place = from.place;
+  const size_t size = sizeof from.place;
   const unsigned given = nodes ? options->nodes : options->devices;
   const char *key = nodes ? "nodes" : "devices";
-  if (!given && (config_where("systems", options->system, KEYS(key, "times_devices"), place, size) ||
-                 config_where("models", options->model, KEYS(key), place, size) ||
-                 config_where("models", options->model, MODEL_EXPERTS, place, size)))
-    return;
+  const bool scaled = !options->nodes && !options->devices &&
+                      !config_where("systems", options->system, KEYS("nodes", "devices"), place, size) &&
+                      config_where("systems", options->system, KEYS("times_devices"), place, size);
+  if (scaled) from.key = "times_devices";
+  if (scaled || (!given && (config_where("systems", options->system, KEYS(key), place, size) ||
+                            config_where("models", options->model, KEYS(key), place, size) ||
+                            config_where("models", options->model, MODEL_EXPERTS, place, size))))
+    return from;
   snprintf(place, size, "%s", options->system);
+  return from;
 }
 
 void machine_where_memory(const struct serving_options *options, char *place, size_t size) {
   const bool given = options->memory > 0;
   if (given || (!config_where("systems", options->system, KEYS("memory"), place, size) &&
                 !(options->constants && config_where("", options->constants, KEYS("memory"), place, size))))
-    where_of(options, false, place, size);
+    snprintf(place, size, "%s", origin_of(options, false).place);
 }
 
 // Experts come out even on the devices: of all nodes, or of those that do this.
@@ -232,30 +248,32 @@ static int check_experts(const struct machine *m, const struct serving_options *
                          const struct serving_model *model, const char *does, char *error, size_t size) {
   const unsigned e = model->experts;
   const unsigned devices = m->nodes * m->pims;
-  char place[512];
+  struct origin from = {.key = NULL};
   if (!e) return DUPLEX_OK;
-  where_of(options, m->expert_tensor, place, sizeof place);
-  if (does) snprintf(place, sizeof place, "%u nodes that %s", m->nodes, does);
+  if (does)
+    snprintf(from.place, sizeof from.place, "%u nodes that %s", m->nodes, does);
+  else
+    from = origin_of(options, m->expert_tensor);
   if (m->expert_tensor && e % m->nodes)
-    return impossible(error, size, place, "nodes", m->nodes, "a divisor of the model's experts");
+    return impossible(error, size, &from, "nodes", m->nodes, "a divisor of the model's experts");
   if (!m->expert_tensor && e % devices && devices % e)
-    return impossible(error, size, place, "devices with experts", devices,
+    return impossible(error, size, &from, "devices with experts", devices,
                       "a divisor or a multiple of the model's experts");
   const unsigned groups = m->expert_tensor ? m->nodes : devices < e ? devices : e;
-  config_where("models", options->model, MODEL_EXPERTS, place, sizeof place);
+  from = (struct origin){.key = NULL};
+  config_where("models", options->model, MODEL_EXPERTS, from.place, sizeof from.place);
   if (e / groups > SCHEDULE_EXPERTS)
-    return impossible(error, size, place, "experts of a group of devices", e / groups, "at most 256");
+    return impossible(error, size, &from, "experts of a group of devices", e / groups, "at most 256");
   return DUPLEX_OK;
 }
 
 static int check_machine(const struct machine *m, const struct serving_options *options, char *error,
                          size_t size) {
-  char place[512];
-  where_of(options, false, place, sizeof place);
+  const struct origin from = origin_of(options, false);
   if (m->nodes * m->per_node > DEVICES_MOST)
-    return impossible(error, size, place, "devices", m->nodes * m->per_node, "at most 1024");
+    return impossible(error, size, &from, "devices", m->nodes * m->per_node, "at most 1024");
   if (m->layout != LAYOUT_TOGETHER && m->per_node % 2)
-    return impossible(error, size, place, "devices of a node", m->per_node, "an even number");
+    return impossible(error, size, &from, "devices of a node", m->per_node, "an even number");
   return DUPLEX_OK;
 }
 
@@ -318,14 +336,15 @@ int machine_read(struct machine *m, const struct serving_options *options, const
 
 int machine_split_nodes(struct machine *m, struct machine *prefill, const struct serving_options *options,
                         const struct serving_model *model, char *error, size_t size) {
-  char place[512];
-  config_where("systems", options->system, KEYS("layout"), place, sizeof place);
+  struct origin from = {.key = NULL};
+  config_where("systems", options->system, KEYS("layout"), from.place, sizeof from.place);
   if (m->layout != LAYOUT_TOGETHER)
-    return impossible(error, size, place, "nodes that prefill", options->prefill_nodes,
+    return impossible(error, size, &from, "nodes that prefill", options->prefill_nodes,
                       "none with this layout");
-  where_of(options, true, place, sizeof place);
+  from = origin_of(options, true);
+  from.key = NULL;  // which is of the nodes' number, not of this one
   if (options->prefill_nodes >= m->nodes)
-    return impossible(error, size, place, "nodes that prefill", options->prefill_nodes,
+    return impossible(error, size, &from, "nodes that prefill", options->prefill_nodes,
                       "fewer than all nodes");
   *prefill = *m;
   prefill->nodes = options->prefill_nodes;

@@ -129,10 +129,14 @@ static void weigh(struct measured *m) {
 }
 
 // What goes by the tables: decisions, and whether they pay. Returns 0 or a code, with a line in `error`.
-static int prepare(struct measured *m, char *error, size_t size) {
+static int prepare(struct measured *m, const struct serving_options *options, char *error, size_t size) {
   m->charged = m->times;
   if (m->machine->beside != BESIDE_NONE && !schedule_charge(own_times(m), &m->charged)) {
-    snprintf(error, size, "tokens and sums take too long for a table of time");
+    char place[512];
+    config_where("models", options->model, MODEL_HIDDEN, place, sizeof place);
+    snprintf(error, size,
+             "%s on %s: tokens and sums of %u columns take longer than a table of time holds, expected fewer",
+             place, options->system, m->model->hidden);
     return DUPLEX_ERROR_ARGUMENT;
   }
   m->classes = classes_of(m);
@@ -175,10 +179,11 @@ int measured_open(struct measured **measured, const struct machine *machine,
   m->policy = measured_policy(machine, model, options->policy);
   int status = check_slices(m, options, error, size);
   if (!status) status = load_tables(m, options, error, size);
-  return status ? status : prepare(m, error, size);
+  return status ? status : prepare(m, options, error, size);
 }
 
-int measured_stripe(const struct measured *measured, struct measured **striped, char *error, size_t size) {
+int measured_stripe(const struct measured *measured, struct measured **striped,
+                    const struct serving_options *options, char *error, size_t size) {
   *striped = NULL;
   if (measured->policy != SCHEDULE_BEST || measured_is_striped(measured)) return DUPLEX_OK;
   struct measured *m = malloc(sizeof *m);
@@ -188,7 +193,7 @@ int measured_stripe(const struct measured *measured, struct measured **striped, 
   m->kept = NULL;  // which prepare gives it
   schedule_stripe(&m->times);
   if (is_controlled(m)) schedule_stripe(&m->controlled);
-  const int status = prepare(m, error, size);
+  const int status = prepare(m, options, error, size);
   if (status != DUPLEX_ERROR_ARGUMENT) return status;
   measured_close(m);
   *striped = NULL;

@@ -21,7 +21,8 @@ enum schedule_policy measured_policy(const struct machine *machine, const struct
 // they have such a slice, too. *striped is NULL where the policy is another than `best`, they lie so, or
 // their times are too long for a table. Returns 0 or a code, with a line in `error`; *striped is to be closed
 // then, too.
-int measured_stripe(const struct measured *measured, struct measured **striped, char *error, size_t size);
+int measured_stripe(const struct measured *measured, struct measured **striped,
+                    const struct serving_options *options, char *error, size_t size);
 // Whether each expert lies twice: the schedule has a use for the room of a second copy.
 bool measured_has_copies(const struct measured *measured);
 // Whether each expert lies over all bundles of devices with Logic-PIM: one side has all, or they take turns.

@@ -37,6 +37,7 @@ struct serving_model {
 // Keys of files of both kinds, for config_where.
 #define MODEL_EXPERTS \
   ((const char *const[]){"experts", "num_local_experts", "num_experts", "n_routed_experts", NULL})
+#define MODEL_HIDDEN ((const char *const[]){"hidden", "hidden_size", NULL})
 #define MODEL_LAYERS ((const char *const[]){"layers", "num_hidden_layers", NULL})
 #define MODEL_INNER ((const char *const[]){"inner", "moe_intermediate_size", "intermediate_size", NULL})
 

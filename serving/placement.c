@@ -59,7 +59,7 @@ static int open_ways(struct chooser *c, char *error, size_t size) {
   if (c->way[TWICE] && c->options->copies) return DUPLEX_OK;
   c->machine->copies = 1;
   if (!c->way[ONCE]) status = measured_open(&c->way[ONCE], c->machine, c->model, c->options, error, size);
-  return status ? status : measured_stripe(c->way[ONCE], &c->way[STRIPED], error, size);
+  return status ? status : measured_stripe(c->way[ONCE], &c->way[STRIPED], c->options, error, size);
 }
 
 int placement_open(struct measured **measured, struct machine *machine, const struct serving_model *model,

@@ -180,7 +180,7 @@ static int load_file(const struct wanted *w, const char *path, struct schedule_t
   uint32_t origin;
   FILE *file = regular_file_open(path, &cause);
   if (!file) {
-    snprintf(w->error, w->size, "%s: %s", path, cause);
+    snprintf(w->error, w->size, "%s: %s, expected a table of time", path, cause);
     return DUPLEX_ERROR_IO;
   }
   fclose(file);

@@ -85,9 +85,9 @@ refused "no command" "command" "$duplex"
 refused "unknown command" "nonsense" "$duplex" nonsense
 refused "unknown option" "--frob" gemm --x x.npy --w w.npy --frob 1
 refused "stray argument" "stray" gemm --x x.npy --w w.npy stray
-refused "option without value" "--w" gemm --x x.npy --w
+refused "option without value" "--w needs a value: expected FILE.npy" gemm --x x.npy --w
 refused "option twice" "--x" gemm --x x.npy --x x.npy --w w.npy
-refused "missing option" "--w" gemm --x x.npy
+refused "missing option" "--w is missing: expected FILE.npy" gemm --x x.npy
 refused "missing file" "missing.npy" gemm --x missing.npy --w w.npy
 refused "a folder" "folder.npy" gemm --x folder.npy --w w.npy
 for file in f4 big_endian fortran rank1 rank3 rank5 scalar empty truncated longer huge overflow \
@@ -362,7 +362,7 @@ printf 'arrival_s,input,output\n0,0,1\n' >zero.csv
 printf 'arrival_s,input,output\n0,1,1\n' >one.csv
 printf 'arrival_s,input,output\n0,1,1\n2,1000000,1000000\n1,1,1\n' >long.csv
 serve() { "$duplex" serve --system gpu --model mixtral --mode paper --measured 3 --warm-up 0 --json stats.json "$@"; }
-refused "serve: no system" "--system is missing" "$duplex" serve --model mixtral
+refused "serve: no system" "--system is missing: expected NAME|FILE.json, see --help" "$duplex" serve --model mixtral
 refused "serve: an unknown system" "expected a file or one of" "$duplex" serve --system gpus --model mixtral
 refused "serve: an unknown model" "expected a file or one of" "$duplex" serve --system gpu --model mixtal
 refused "serve: an unknown key" "colour.json:1: colour is unknown" "$duplex" serve --system colour.json --model mixtral
@@ -439,6 +439,14 @@ for pair in "azure|columns TIMESTAMP, ContextTokens and GeneratedTokens" "csv|co
 done
 refused "serve: a trace that is a folder" "duplex: --trace folder.npy: Is a directory, expected " serve --trace folder.npy
 refused "serve: constants that are a device" "duplex: --constants /dev/null: is no regular file, expected a file or constants *$" serve --constants /dev/null
+mkdir kernels && mkfifo kernels/gemm.csv
+refused "serve: kernels in a pipe" "duplex: --tables kernels/gemm.csv: is no regular file, expected a table of measured times" \
+  timeout 20 "$duplex" serve --system gpu --model mixtral --tables kernels
+rm -r kernels
+mkdir tables.d && mkfifo tables.d/4096_3584_8_1_f32.times
+refused "serve: a table of time that is a pipe" "duplex: --times tables.d/4096_3584_8_1_f32.times: is no regular file, expected a table of time" \
+  timeout 20 "$duplex" serve --system duplex-pe-et --model mixtral --copies 1 --partials f32 --times tables.d
+rm -r tables.d
 refused "serve: kernels that are no folder" "duplex: --tables zero.csv: is no folder, expected one with gemm.csv" \
   "$duplex" serve --system gpu --model mixtral --tables zero.csv
 echo '{"architectures": []}' >none.json

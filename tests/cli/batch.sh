@@ -87,13 +87,13 @@ wrong() { # LINE TEXT
 }
 wrong '{"command": "gemm"' 'not JSON'
 wrong '[1]' 'expected a JSON object'
-wrong '{"command": "gemm", "x": "x.npy", "w": "g.npy"}' "'out' is missing"
+wrong '{"command": "gemm", "x": "x.npy", "w": "g.npy"}' "'out' is missing: expected it of gemm"
 wrong '{"command": "gemm", "x": 1, "w": "g.npy", "out": "bad.npy"}' "'x': expected a text"
 wrong '{"command": "gemm", "x": "x.npy", "w": "g.npy", "out": "bad.npy", "size": "1"}' "unknown key 'size'"
 wrong '{"command": "mix", "x": "x.npy", "w": "g.npy", "out": "bad.npy"}' "command is 'mix'"
 wrong '{"command": "gemm", "x": "x.npy", "w": "none.npy", "out": "bad.npy"}' 'w none.npy: '
 wrong '{"command": "gemm", "x": "x.npy", "w": "d.npy", "out": "bad.npy"}' 'x x.npy: has 130 columns, expected 75'
-wrong '{"command": "gemm", "x": "x.npy", "w": "g.npy", "gate": "g.npy", "out": "bad.npy"}' "'gate' does not belong"
+wrong '{"command": "gemm", "x": "x.npy", "w": "g.npy", "gate": "g.npy", "out": "bad.npy"}' "'gate' does not belong to gemm: expected only its own keys"
 wrong '{"command": "gemm", "x": "x.npy", "w": "g.npy", "out": "bad.npy", "out_type": "f8"}' "out_type is 'f8'"
 wrong '{"command": "expert", "x": "x.npy", "up": "g.npy", "down": "g.npy", "out": "bad.npy"}' 'down g.npy: has the shape (75, 130)'
 wrong '{"command": "expert", "x": "x.npy", "up": "g.npy", "down": "d.npy", "out": "bad.npy", "act": "tanh"}' "act is 'tanh'"

@@ -108,7 +108,7 @@ def check_ended(folder):
 
 
 def check_wrong(folder):
-    for what, text, word in (("nothing", "", "wrong.json:"), ("no grid", '{"options": {}}', "wrong.json:1: grid is missing"),
+    for what, text, word in (("nothing", "", "wrong.json:"), ("no grid", '{"options": {}}', "wrong.json:1: grid is missing, expected { ... }"),
                              ("an unknown key", '{"grid": {}, "gird": {}}', "gird is unknown"),
                              ("an unknown option", '{"grid": {\n"bach": [1]}}', "wrong.json:2: grid.bach is no option"),
                              ("an output of each point", '{"grid": {}, "options": {"json": "a.json"}}', "json is no option"),

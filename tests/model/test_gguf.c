@@ -375,7 +375,8 @@ static void test_config(void **state) {
     const char *key;
     uint32_t value;
     const char *what;
-  } cases[] = {{"llama.unheard_of", 1, "llama.unheard_of is not known: it may change what is computed"},
+  } cases[] = {{"llama.unheard_of", 1,
+                "llama.unheard_of is not known: it may change what is computed, expected no such key"},
                {"llama.attention.key_length", 7, "rope.dimension_count"},
                {"llama.rope.dimension_count", 8, "rope.dimension_count: expected the size of a head"},
                {"llama.attention.value_length", 8, "attention.value_length"},

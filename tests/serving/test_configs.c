@@ -61,7 +61,7 @@ static const struct wrong models[] = {
     {"[1]", ":1:", "object"},
     {"{\n\"layers\": 2,\n\"layers\": 3}", ":3:", "uplicate"},
     {LAYERS "\"head_size\": 16,\n\"vocabulary\": 100,\n\"colour\": 3}", ":5:", "colour is unknown"},
-    {LAYERS "\"head_size\": 16}", ":1:", "vocabulary is missing"},
+    {LAYERS "\"head_size\": 16}", ":1:", "vocabulary is missing, expected a whole number from 1 to 16777216"},
     {LAYERS "\"head_size\": -1, \"vocabulary\": 100}", ":3:", "whole number from 1"},
     {LAYERS "\"head_size\": 1.5, \"vocabulary\": 100}", ":3:", "whole number"},
     {LAYERS "\"head_size\": NaN, \"vocabulary\": 100}", ":3:", "expected JSON"},
@@ -79,7 +79,8 @@ static const struct wrong models[] = {
      ":5:", "of experts"},
     {LAYERS "\"head_size\": 16, \"vocabulary\": 100,\n\"moe_every\": 2}", ":4:", "of experts"},
     {"{\"num_hidden_layers\": 2,\n\"hidden_size\": 64}", ":1:", "model_type: '' is not there"},
-    {"{\"model_type\":\n\"mixtral\"}", ":1:", "num_hidden_layers is missing"},
+    {"{\"model_type\":\n\"mixtral\"}",
+     ":1:", "num_hidden_layers is missing: expected an integer from 1 to 4096"},
     {MIXTRAL(-64, "8", 2) "}", ":2:", "hidden_size"},
     {MIXTRAL(64, "\"8\"", 2) "}", ":3:", "num_local_experts is wrong"},
     {MIXTRAL(64, "8.0", 2) "}", ":3:", "num_local_experts is wrong"},
@@ -89,17 +90,17 @@ static const struct wrong models[] = {
     {MIXTRAL(64, "8", 2) ",\n\"n_shared_experts\": 1}", ":5:", "n_shared_experts is not known"},
     {MIXTRAL(64, "8", 2) ",\n\"kv_lora_rank\": 512}", ":5:", "kv_lora_rank is not known"},
     {MIXTRAL(64, "8", 2) ",\n\"quantization_config\": {\n\"quant_method\": \"fp8\"}}",
-     ":5:", "quantization_config is not known"},
+     ":5:", "expected no such key, or a file with weight_bits in its place"},
     {MIXTRAL(64, "8", 2) ",\n\"num_key_value_heads\": \"4\"}", ":5:", "num_key_value_heads is wrong"},
     {"{\n\"architectures\": [\"DeepseekV4ForCausalLM\"],\n\"num_hidden_layers\": 61}",
      ":2:", "'DeepseekV4ForCausalLM' is not there, expected one of MixtralForCausalLM, "},
     {"{\n\"num_hidden_layers\": 24, \"hidden_size\": 64,\n\"model_type\": \"qwen9_moe\"}",
      ":3:", "DeepseekV3ForCausalLM, Qwen2MoeForCausalLM"},
     {SHAPES("DeepseekV3", "\"n_routed_experts\": 8,\n\"first_k_dense_replace\": 4"), ":1: kv_lora_rank",
-     "is missing"},
+     "is missing, expected a whole number from 1 to 65536"},
     {SHAPES("Deepseek", "\"n_routed_experts\": 8,\n\"first_k_dense_replace\": 4"),
      ":2: first_k_dense_replace", "is 4, expected fewer than all layers, 4"},
-    {SHAPES("Deepseek", "\"n_shared_experts\": 1"), ":1: n_routed_experts", "is missing"},
+    {SHAPES("Deepseek", "\"n_shared_experts\": 1"), ":1: n_routed_experts", "is missing, expected a whole"},
     {SHAPES("Qwen2Moe", "\"num_experts\": 8,\n\"shared_expert_intermediate_size\": 48"),
      ":2:", "expected a multiple of moe_intermediate_size, 32"},
     {SHAPES("Qwen2Moe",
@@ -135,7 +136,7 @@ static const struct wrong systems_authors[] = {
 };
 
 static const struct wrong systems[] = {
-    {"{}", ":1:", "beside is missing"},
+    {"{}", ":1:", "beside is missing, expected one of none, logic_pim, bank_pim, bankgroup_pim"},
     {"{\"beside\":\n\"gpu\"}", ":1:", "one of none, logic_pim"},
     {"{\"beside\": \"none\",\n\"co_processing\": true}", ":1:", "expected a processor beside"},
     {"{\"beside\": \"none\",\n\"xpu\": {\"mac_pj\": 1,\n\"peak\": 2}}", ":3:", "xpu.peak is unknown"},
@@ -151,7 +152,15 @@ static const struct wrong systems[] = {
     {"{\"beside\": \"none\", \"nodes\": 1024,\n\"devices\": 2}", ":2:", "at most 1024"},
     {"{\"beside\": \"none\", \"devices\": 1,\n\"memory\": {\"gib\": 8}}", ":2:", "GB are left"},
     {"{\"beside\": \"none\",\n\"devices\": 1}", ":2: ", "GB are left"},
-    {"{\"beside\": \"none\",\n\"times_devices\": 3}", ":2: devices with experts is 12", "divisor"},
+    // Of both numbers, and where neither is given with it.
+    {"{\"beside\": \"none\",\n\"times_devices\": 3}", ":2: times_devices makes devices with experts 12",
+     "divisor"},
+    {"{\"beside\": \"logic_pim\", \"expert_tensor\": true,\n\"times_devices\": 3}",
+     ":2: times_devices makes nodes 3", "expected a divisor of the model's experts"},
+    {"{\"beside\": \"none\", \"times_devices\": 3,\n\"devices\": 3}", ":2: devices with experts is 3",
+     "divisor"},
+    {"{\"beside\": \"logic_pim\", \"expert_tensor\": true, \"times_devices\": 3,\n\"nodes\": 3}",
+     ":2: nodes is 3", "divisor"},
 };
 
 // Constants of mode paper beside keys of the others.
@@ -164,7 +173,7 @@ static const struct wrong systems[] = {
   "\"full\": {" full "},\n\"authors\": {" authors "}}"
 
 static const struct wrong constants[] = {
-    {"{\"memory\": {\"gib\": 80}}", ":1:", "links is missing"},
+    {"{\"memory\": {\"gib\": 80}}", ":1:", "links is missing, expected { ... }"},
     {"{\"memory\": {\"gib\": 0}, \"links\": 3}", ":1:", "links"},
     {"{\"links\": {\"node_gb_s\": 450, \"between_gb_s\": 400},\n\"memory\": {\"gib\": 8},\n"
      "\"xpu\": " RATES ", \"logic_pim\": " RATES ", \"bank_pim\": " RATES ", \"bankgroup_pim\": " RATES ",\n"
