@@ -9,6 +9,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/serve_kernels.h"
+#include "cli/serve_needs.h"
 #include "cli/serve_report.h"
 #include "cli/serve_scheduler.h"
 #include "cli/serve_tables.h"
@@ -66,16 +67,11 @@ static int refuse_given(const struct option *options, const char *const *names, 
 
 // Options that would change nothing are refused: those of other modes, of traces, and of what a trace has.
 static int refuse_ignored(const struct option *options, enum serving_mode mode) {
-  static const char *const of_full[] = {"--tables",          "--times",    "--measure",
-                                        "--activation-rule", "--partials", "--dram-preset",
-                                        "--copies",          "--firmware", NULL};
   static const char *const of_requests[] = {"--qps",           "--trace",     "--len-sd",  "--limit-first",
                                             "--limit-token",   "--find-rate", "--warm-up", "--requests-out",
                                             "--prefill-nodes", NULL};
   static const char *const of_trace[] = {"--rate", "--format", NULL};
   static const char *const in_trace[] = {"--lin", "--lout", "--len-sd", NULL};
-  if (mode != SERVING_FULL && refuse_given(options, of_full, ": expected --mode full with it"))
-    return EXIT_BAD_INPUT;
   if (mode == SERVING_AUTHORS &&
       refuse_given(options, of_requests, " with --mode authors: expected another mode"))
     return EXIT_BAD_INPUT;
@@ -86,16 +82,14 @@ static int refuse_ignored(const struct option *options, enum serving_mode mode) 
 
 // Reads what is chosen by a word.
 static int read_choices(const struct option *options, struct serving_options *s) {
-  static const char *const modes[] = {"full", "paper", "authors", NULL};
-  static const char *const policies[] = {"default", "best", "paper", "pim", "xpu", NULL};
   static const char *const rules[] = {"paper", "strict", NULL};
   static const char *const presets[] = {"hbm3_5200", "hbm3_6400", NULL};
   static const char *const partials[] = {"acc", "f32", NULL};
   static const char *const copies[] = {"auto", "1", "2", NULL};
   static const char *const firmwares[] = {"riscv", "native", NULL};
   unsigned mode, policy, rule, preset, partial, firmware;
-  if (choice_option(options, "--mode", modes, &mode) ||
-      choice_option(options, "--policy", policies, &policy) ||
+  if (choice_option(options, "--mode", serve_modes, &mode) ||
+      choice_option(options, "--policy", serve_policies, &policy) ||
       choice_option(options, "--activation-rule", rules, &rule) ||
       choice_option(options, "--dram-preset", presets, &preset) ||
       choice_option(options, "--partials", partials, &partial) ||
@@ -233,6 +227,7 @@ static int run_serve(int argc, char **argv) {
   int status = command_read(&serve_command, argc, argv, options);
   if (!status) status = read_serving(options, &serving, &trace);
   if (!status) status = check_trace(&serving);
+  if (!status) status = serve_needs_check(options, &serving);
   if (!status) status = serve_scheduler_read(options, &serving);
   if (!status) status = read_share(options, &serving, &share);
   if (!status) status = serve_tables_open(&tables, options, &outputs, &serving);

@@ -11,6 +11,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/sweep_jobs.h"
+#include "cli/sweep_needs.h"
 #include "duplex/text_file.h"
 
 // Values of a result that the table has, with a dot before a key of an object in it.
@@ -162,6 +163,7 @@ static int sweep(const char *path, const struct option *options, uint64_t most) 
   int status = beside && folder ? EXIT_GOOD : fail(EXIT_ERROR, "too little memory");
   if (!status) {
     status = sweep_plan_read(&plan, path);
+    if (!status) status = sweep_needs_check(&plan);
     if (!status) status = run_points(&jobs, out ? out : beside);
     sweep_jobs_free(&jobs);
     sweep_plan_free(&plan);

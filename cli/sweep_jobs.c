@@ -16,6 +16,7 @@
 #include "cli/messages.h"
 #include "cli/progress.h"
 #include "cli/sweep_hash.h"
+#include "cli/sweep_needs.h"
 
 #define LINE_MOST 1024u
 #define OWN_NAME "duplex: "  // before every error
@@ -34,7 +35,7 @@ static char *path_of(const struct sweep_jobs *jobs, char *const *arguments) {
 }
 
 char *sweep_result_path(const struct sweep_jobs *jobs, size_t point) {
-  char **arguments = sweep_plan_arguments(jobs->plan, point);
+  char **arguments = sweep_needs_arguments(jobs->plan, point);
   char *path = arguments ? path_of(jobs, arguments) : NULL;
   sweep_arguments_free(arguments);
   return path;
@@ -75,7 +76,7 @@ static int start(struct job *job, size_t point, char **arguments, char *path) {
 
 // Starts a point unless its result is kept; *job has no process then.
 static int start_point(struct sweep_jobs *jobs, struct job *job, size_t point) {
-  char **arguments = sweep_plan_arguments(jobs->plan, point);
+  char **arguments = sweep_needs_arguments(jobs->plan, point);
   char *path = arguments ? path_of(jobs, arguments) : NULL;
   int status = EXIT_GOOD;
   if (!path)

@@ -24,10 +24,9 @@ static const struct option *option_of(const char *name) {
   return NULL;
 }
 
-// A line about an option among the options or in the grid, which are `object`.
-__attribute__((format(printf, 4, 5))) static int refuse(const struct sweep_plan *plan, const char *object,
-                                                        const char *name, const char *format, ...) {
-  char what[256], path[256];
+int sweep_plan_refuse(const struct sweep_plan *plan, const char *object, const char *name, const char *format,
+                      ...) {
+  char what[512], path[256];
   va_list words;
   va_start(words, format);
   vsnprintf(what, sizeof what, format, words);
@@ -41,13 +40,14 @@ static int check_value(const struct sweep_plan *plan, const char *object, const 
                        const json_t *value) {
   const struct option *option = option_of(name);
   if (!option)
-    return refuse(plan, object, name,
-                  "is no option that a sweep may have, expected one of duplex serve, without dashes, that is "
-                  "no output");
+    return sweep_plan_refuse(
+        plan, object, name,
+        "is no option that a sweep may have, expected one of duplex serve, without dashes, that is "
+        "no output");
   const bool good = option->argument ? json_is_string(value) || json_is_number(value) : json_is_true(value);
   if (good) return EXIT_GOOD;
-  return refuse(plan, object, name, "is not as it must be, expected %s",
-                option->argument ? "texts or numbers" : "true");
+  return sweep_plan_refuse(plan, object, name, "is not as it must be, expected %s",
+                           option->argument ? "texts or numbers" : "true");
 }
 
 // Whether a value has the text of one before it: a point would be simulated twice.
@@ -68,7 +68,8 @@ static int check_values(const struct sweep_plan *plan, const char *name, const j
   size_t i;
   json_array_foreach(values, i, value) {
     if (check_value(plan, "grid", name, value)) return EXIT_BAD_INPUT;
-    if (is_again(values, i)) return refuse(plan, "grid", name, "has a value twice, expected each once");
+    if (is_again(values, i))
+      return sweep_plan_refuse(plan, "grid", name, "has a value twice, expected each once");
   }
   return EXIT_GOOD;
 }
@@ -80,12 +81,12 @@ static int check_grid(struct sweep_plan *plan) {
   plan->points = 1;
   json_object_foreach(plan->grid, name, values) {
     const size_t count = json_array_size(values);
-    if (count == 0) return refuse(plan, "grid", name, "has no values, expected an array of them");
+    if (count == 0) return sweep_plan_refuse(plan, "grid", name, "has no values, expected an array of them");
     if (plan->options && json_object_get(plan->options, name))
-      return refuse(plan, "grid", name, "is among the options and in the grid, expected it once");
+      return sweep_plan_refuse(plan, "grid", name, "is among the options and in the grid, expected it once");
     if (check_values(plan, name, values)) return EXIT_BAD_INPUT;
     if (count > POINTS_MOST / plan->points)
-      return refuse(plan, "grid", name, "makes too many points, expected at most %u", POINTS_MOST);
+      return sweep_plan_refuse(plan, "grid", name, "makes too many points, expected at most %u", POINTS_MOST);
     plan->points *= count;
   }
   return EXIT_GOOD;

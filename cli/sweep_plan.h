@@ -17,6 +17,9 @@ struct sweep_plan {
 
 // Reads a plan. Returns 0 or an exit status.
 int sweep_plan_read(struct sweep_plan *plan, const char *path);
+// A line about an option among the options or in the grid, which are `object`; returns EXIT_BAD_INPUT.
+int sweep_plan_refuse(const struct sweep_plan *plan, const char *object, const char *name, const char *format,
+                      ...) __attribute__((format(printf, 4, 5)));
 void sweep_plan_free(struct sweep_plan *plan);
 
 // The value of an option of the grid in a point: the last one changes with every point.

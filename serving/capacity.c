@@ -8,7 +8,7 @@
 
 #include "duplex/error.h"
 #include "serving/config_file.h"
-#include "serving/measured.h"
+#include "serving/needs.h"
 #include "serving/scheduler.h"
 
 // The longest prompt, or with its output the longest request, that there can be; of a trace the one that it
@@ -102,13 +102,10 @@ static bool holds_copies(const struct machine *machine, const struct serving_mod
 
 int capacity_set_copies(struct machine *m, const struct serving_model *model,
                         const struct serving_options *options, char *error, size_t size) {
-  const bool divided = m->mode == SERVING_FULL && model->experts && !options->profile &&
-                       experts_have_tables(m, model) &&
-                       measured_policy(m, model, options->policy) == SCHEDULE_BEST;
+  char why[700] = "a measured engine has one, expected no more";
+  const bool divided = !options->profile && !needs_lacking(options, model, m, NEEDS_COPIES, why, sizeof why);
   if (options->copies > 1 && !divided) {
-    snprintf(error, size,
-             "%s on %s: policy best of Logic-PIM and xPU has use for two copies of each expert, expected one",
-             options->model, options->system);
+    snprintf(error, size, "two copies of each expert: %s", why);
     return DUPLEX_ERROR_ARGUMENT;
   }
   m->copies = options->copies;

@@ -294,6 +294,17 @@ static void take_given(struct machine *m, const struct serving_options *options)
   m->node_latency = m->between_latency = options->link_latency;
 }
 
+int machine_read_parts(struct machine *m, const struct serving_options *options, char *error, size_t size) {
+  struct numbers n = {.times_devices = 1};
+  const int status = read_system(options->system, options->mode, &n, error, size);
+  *m = (struct machine){.mode = options->mode,
+                        .beside = n.beside,
+                        .layout = n.layout,
+                        .co_processing = n.co_processing,
+                        .expert_tensor = n.expert_tensor};
+  return status;
+}
+
 int machine_read(struct machine *m, const struct serving_options *options, const struct serving_model *model,
                  char *error, size_t size) {
   struct numbers n = {.times_devices = 1};

@@ -45,6 +45,9 @@ struct machine {
 
 int machine_read(struct machine *machine, const struct serving_options *options,
                  const struct serving_model *model, char *error, size_t size);
+// Only what the system is made of: mode, beside, layout, co_processing and expert_tensor.
+int machine_read_parts(struct machine *machine, const struct serving_options *options, char *error,
+                       size_t size);
 // The machine of the nodes that prefill, of which there are so many, all weights on them, too; what is left
 // of *machine decodes. Returns 0 or a code, with a line in `error`.
 int machine_split_nodes(struct machine *machine, struct machine *prefill,

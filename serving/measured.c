@@ -48,8 +48,9 @@ static enum schedule_policy paper_half(const struct machine *machine, const stru
   return experts_layout(machine, model).of_group < SCHEDULE_BUNDLES ? SCHEDULE_TURNS : SCHEDULE_SPACES;
 }
 
-enum schedule_policy measured_policy(const struct machine *machine, const struct serving_model *model,
-                                     enum serving_policy policy) {
+// Who decides about the experts, as the options say.
+static enum schedule_policy policy_of(const struct machine *machine, const struct serving_model *model,
+                                      enum serving_policy policy) {
   const enum schedule_policy given[] = {SCHEDULE_BEST, paper_half(machine, model), SCHEDULE_PIM,
                                         SCHEDULE_XPU};
   if (machine->beside == BESIDE_NONE) return SCHEDULE_XPU;
@@ -176,7 +177,7 @@ int measured_open(struct measured **measured, const struct machine *machine,
   m->machine = machine;
   m->model = model;
   m->layout = experts_layout(machine, model);
-  m->policy = measured_policy(machine, model, options->policy);
+  m->policy = policy_of(machine, model, options->policy);
   int status = check_slices(m, options, error, size);
   if (!status) status = load_tables(m, options, error, size);
   return status ? status : prepare(m, options, error, size);

@@ -14,9 +14,6 @@ struct measured;
 int measured_open(struct measured **measured, const struct machine *machine,
                   const struct serving_model *model, const struct serving_options *options, char *error,
                   size_t size);
-// Who decides about its experts, as the options say.
-enum schedule_policy measured_policy(const struct machine *machine, const struct serving_model *model,
-                                     enum serving_policy policy);
 // The same experts over all four bundles, for one side alone or one after the other: from these tables, since
 // they have such a slice, too. *striped is NULL where the policy is another than `best`, they lie so, or
 // their times are too long for a table. Returns 0 or a code, with a line in `error`; *striped is to be closed

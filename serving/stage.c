@@ -7,6 +7,7 @@
 
 #include "duplex/error.h"
 #include "serving/charged.h"
+#include "serving/needs.h"
 #include "serving/placement.h"
 #include "serving/routing.h"
 
@@ -68,9 +69,9 @@ int stage_open(struct stage_model *stage, struct machine *machine, const struct 
   if (machine->mode == SERVING_FULL && experts_have_tables(machine, model))
     return placement_open(&stage->measured, machine, model, options, draw_layer, stage, error, size);
   if (options->policy == SERVING_POLICY_BEST) {
-    snprintf(error, size,
-             "%s on %s: policy best has tables of the cycle model alone, expected another policy",
-             options->model, options->system);
+    char why[700] = "";
+    needs_lacking(options, model, machine, NEEDS_COPIES, why, sizeof why);
+    snprintf(error, size, "policy best: %s, or another policy", why);
     return DUPLEX_ERROR_ARGUMENT;
   }
   stage->experts = experts_open(machine, model, options->policy);

@@ -468,13 +468,44 @@ done
 refused "serve: all nodes prefill" "fewer than all nodes" serve --nodes 2 --prefill-nodes 2
 refused "serve: nodes that prefill as the authors" "expected another mode" \
   "$duplex" serve --system gpu --model mixtral --mode authors --nodes 2 --prefill-nodes 1
-refused "serve: experts on no Logic-PIM" "no Logic-PIM here" serve --policy pim
-refused "serve: experts on the half without them" "no xPU here" "$duplex" serve --system hetero --model mixtral --mode paper --policy xpu
+refused "serve: experts on no Logic-PIM" "gpu has no units" serve --policy pim
+refused "serve: experts on the half without them" "all experts on Logic-PIM" "$duplex" serve --system hetero --model mixtral --mode paper --policy xpu
 refused "serve: three copies of experts" "--copies" "$duplex" serve --system duplex-pe-et --model mixtral --copies 3
 refused "serve: two copies of experts without room" "with two copies of each expert" \
   "$duplex" serve --system duplex-pe-et --model mixtral --devices 2 --copies 2
-refused "serve: two copies of experts on xPUs alone" "expected one" "$duplex" serve --system gpu --model mixtral --copies 2
-refused "serve: policy best without tables" "expected another policy" "$duplex" serve --system duplex-pe-et --model mixtral --mode paper --policy best
+refused "serve: policy best without tables" "policy best: expected --mode full with it, or another policy" \
+  "$duplex" serve --system duplex-pe-et --model mixtral --mode paper --policy best
+# Options that would change nothing: OPTION|SYSTEM|MODEL|MESSAGE. tests/serving/outputs.py has all systems.
+sed 's/}/, "weight_bits": 8}/; s/"moe_every": 2/"moe_every": 1/' dense.json >bits8.json
+printf '{"comment": "",\n"beside": "none"}\n' >none_beside.json
+while IFS='|' read -r option system model word; do
+  # shellcheck disable=SC2086
+  refused "serve: $option on $system of $model" "duplex: $word" "$duplex" serve --system $system --model $model --json stats.json $option
+done <<'END'
+--partials f32|gpu|mixtral|--partials: gpu has no units beside the xPU, expected a system with logic_pim, bank_pim or bankgroup_pim, such as duplex-pe-et$
+--partials acc|2xgpu|mixtral|--partials: 2xgpu has no units
+--partials f32|duplex|llama3-70b|--partials: llama3-70b has no experts, expected a model with some, such as mixtral$
+--partials f32 --policy xpu|duplex|mixtral|--partials: policy xpu has no partial sums, expected another policy$
+--firmware riscv|gpu|mixtral|--firmware: gpu has no units
+--firmware native|none_beside.json|mixtral|--firmware: none_beside.json:2 has no units
+--policy best|gpu|mixtral|--policy: gpu has no units
+--policy pim|gpu|mixtral|--policy: gpu has no units
+--policy paper|hetero|mixtral|--policy: hetero has all experts on Logic-PIM, expected another layout than hetero$
+--policy pim|duplex|opt-66b|--policy: opt-66b has no experts
+--policy best|duplex-pe-et|bits8.json|policy best: bits8.json:2 has weights of 8 bits, expected 16, as the tables of Logic-PIM's times have, or another policy$
+--imbalance uniform|gpu|opt-66b|--imbalance: opt-66b has no experts
+--activation-rule strict|bank-pim|mixtral|--activation-rule: bank-pim has no Logic-PIM, expected a system with it, such as duplex-pe-et$
+--measure|bank-pim|mixtral|--measure: bank-pim has no Logic-PIM
+--measure|duplex|opt-66b|--measure: opt-66b has no experts
+--times x|bankgroup-pim|mixtral|--times: bankgroup-pim has no Logic-PIM
+--times .|duplex|bits8.json|--times: bits8.json:2 has weights of 8 bits
+--copies 1|gpu|mixtral|--copies: gpu has no Logic-PIM
+--copies 2|gpu|mixtral|--copies: gpu has no Logic-PIM
+--copies 2|duplex|mixtral|--copies: policy default of duplex has no use for two copies of each expert, expected policy best$
+--copies 2|hetero|mixtral|--copies: hetero has all experts on Logic-PIM
+--copies 2|duplex-pe|bits8.json|--copies: bits8.json:2 has weights of 8 bits
+--copies auto|duplex-pe|llama3-70b|--copies: llama3-70b has no experts
+END
 
 # What must be accepted: the help, header versions 2 and 3, an output over an input.
 for arguments in "--help" "-h" "gemm -h" "batch -h" "gemm --x -h" "info -h" "--version" "help" "help gemm" "help --man" \

@@ -88,6 +88,33 @@ def check_failed(folder):
            and rows[2]["system"] == "no,such" and rows[2]["throughput_tok_s"] == "")
 
 
+def check_idle(folder):
+    """An option that changes nothing at some points is left out of these; two copies and experts on a side that are not there are errors of theirs."""
+    options = {**OPTIONS, "mode": "full", "measured": 20, "firmware": "native", "partials": "acc"}
+    write(folder, "idle.json", options, {"system": ["gpu", "duplex-pe-et"], "copies": [1, 2], "policy": ["default", "xpu"]})
+    done = sweep(folder, "idle.json")
+    rows = {(r["system"], r["copies"], r["policy"]): r for r in csv.DictReader((folder / "idle.csv").open())}
+    good = {key for key, row in rows.items() if not row["error"]}
+    expect(f"options of some systems {done.stderr.strip()}", done.returncode == 1 and good == {
+        ("gpu", "1", "default"), ("duplex-pe-et", "1", "default"), ("duplex-pe-et", "2", "default"), ("duplex-pe-et", "1", "xpu")})
+    expect("with their words", "gpu has no Logic-PIM" in rows["gpu", "2", "default"]["error"]
+           and "gpu has no units" in rows["gpu", "1", "xpu"]["error"])
+    subprocess.run([DUPLEX, "serve", "--system", "gpu", *(str(a) for k in ("model", "warm-up", "measured") for a in (f"--{k}", options[k])),
+                    "--json", "one.json"], cwd=folder, check=True, capture_output=True)
+    expect("as without them", float(rows["gpu", "1", "default"]["throughput_tok_s"]) == float("%.9g" % json.loads(
+        (folder / "one.json").read_text())["throughput_tok_s"]))
+    for what, plan, word in (("of no system", {"options": {"partials": "acc"}, "grid": {"system": ["gpu", "2xgpu"]}}, "options.partials changes nothing"),
+                             ("of no model", {"options": {}, "grid": {"imbalance": ["uniform", "zipf:1"], "system": ["gpu"], "model": ["opt-66b"]}},
+                              "grid.imbalance changes nothing at any point: opt-66b has no experts, expected a model"),
+                             ("of no mode", {"options": {"mode": "paper"}, "grid": {"firmware": ["native"], "system": ["duplex"]}},
+                              "grid.firmware changes nothing at any point: expected --mode full")):
+        plan["options"].setdefault("model", "mixtral") if "model" not in plan["grid"] else None
+        (folder / "idle_all.json").write_text(json.dumps(plan))
+        done = sweep(folder, "idle_all.json")
+        expect(f"{what}: {done.stderr.strip()}", done.returncode == 2 and word in done.stderr and done.stderr.count("\n") == 1
+               and not (folder / "idle_all.csv").exists())
+
+
 def check_ended(folder):
     """Ended in the middle by a signal that nobody can catch, and by one that can be: no process and no half result stays."""
     write(folder, "long.json", {**OPTIONS, "measured": 3000}, {"system": ["gpu"], "batch": list(range(8, 20))})
@@ -131,7 +158,7 @@ def check_wrong(folder):
 
 
 with tempfile.TemporaryDirectory() as name:
-    for check in (check_results, check_kept, check_changed, check_failed, check_ended, check_wrong):
+    for check in (check_results, check_kept, check_changed, check_failed, check_idle, check_ended, check_wrong):
         check(pathlib.Path(name))
 print(f"sweep: {len(failures)} failures")
 sys.exit(bool(failures))

@@ -6,6 +6,7 @@ usage: tests/serving/outputs.py BUILD
 """
 import collections
 import csv
+import itertools
 import json
 import pathlib
 import subprocess
@@ -114,6 +115,47 @@ def check_absent(serve):
             assert ("firmware" in there) == (mode == "full" and system != "gpu")
 
 
+# What an option changes, on which systems: all but those that have no units, no Logic-PIM, or their experts on one side alone.
+SYSTEMS = ("gpu", "2xgpu", "duplex", "duplex-pe", "duplex-pe-et", "duplex-split", "hetero", "bank-pim", "bankgroup-pim")
+UNITS, LOGIC_PIM, TWO_SIDES = set(SYSTEMS[2:]), set(SYSTEMS[2:7]), set(SYSTEMS[2:]) - {"hetero"}
+OF_SYSTEMS = {("--partials", "f32"): UNITS, ("--firmware", "native"): UNITS, ("--activation-rule", "strict"): LOGIC_PIM,
+              ("--policy", "pim"): TWO_SIDES, ("--policy", "xpu"): TWO_SIDES, ("--imbalance", "zipf:1"): set(SYSTEMS),
+              ("--dram-preset", "hbm3_6400"): set(SYSTEMS), ("--copies", "1"): set(), ("--copies", "2"): set(), ("--times", "."): set(),
+              ("--measure",): set()}  # the last ones are of tables, which weights of 8 bits do not have
+OF_EXPERTS = ("--partials", "--policy", "--imbalance")
+
+
+def results_of(serve, model, system, *more):
+    """What serve says of the same short run; None: an option is refused, with one line that begins with it."""
+    out = serve.folder / "out.json"
+    done = subprocess.run([serve.duplex, "serve", "--model", model, "--system", system, "--batch", "16", "--lin", "6000", "--lout", "20", "--warm-up",
+                           "0", "--measured", "40", "--json", out, *more], capture_output=True, text=True)
+    if done.returncode:
+        assert done.returncode == 2 and done.stderr.startswith(f"duplex: {more[0]}: ") and done.stderr.count("\n") == 1, done.stderr
+        assert "expected" in done.stderr, done.stderr
+        return None
+    return {key: value for key, value in json.loads(out.read_text()).items() if key not in ("firmware", "imbalance")}
+
+
+def check_idle(serve):
+    """An option changes the results, or is refused; a value that is the default one is refused likewise."""
+    bits, dense = {"weight_bits": 8}, {"experts": 0, "devices": 2}
+    for keys, system in itertools.product((bits, dense), SYSTEMS):
+        model = serve.folder / "model.json"
+        given = {**SMALL, "devices": 2, **keys}
+        model.write_text(json.dumps({k: v for k, v in given.items() if keys is bits or k != "top_k"}))
+        base = results_of(serve, model, system)
+        assert base, (keys, system)
+        for option, systems in OF_SYSTEMS.items():
+            there = results_of(serve, model, system, *option)
+            wanted = system in systems and (keys is bits or option[0] not in OF_EXPERTS)
+            assert (there is not None) == wanted and there != base, (keys, system, option)
+    for option, system in ((("--partials", "acc"), "gpu"), (("--firmware", "riscv"), "2xgpu"), (("--policy", "default"), "hetero"),
+                           (("--copies", "auto"), "duplex"), (("--copies", "1", "--policy", "paper"), "duplex-pe-et"),
+                           (("--partials", "f32", "--policy", "xpu"), "duplex-pe-et")):
+        assert results_of(serve, "mixtral", system, *option) is None, (option, system)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         serve = Serve(sys.argv[1], folder)
@@ -122,7 +164,8 @@ def main():
         check_dram(serve)
         check_bits(serve)
         check_absent(serve)
-    print("serve: tables, traces and results agree; DRAM, activation rule and bits of weights count")
+        check_idle(serve)
+    print("serve: tables, traces and results agree; DRAM, activation rule and bits of weights count; idle options are refused")
 
 
 if __name__ == "__main__":

@@ -190,9 +190,14 @@ static void check_refused(const struct serving_options *o, int code, const char 
   if (!strstr(error, word) || strchr(error, '\n')) fail_msg("'%s', expected '%s'", error, word);
 }
 
-// Two copies of what has no use for them, or no room.
+// Two copies of what has no use for them, told by what it lacks, or no room.
 static void test_refused(void **state) {
-  static const char *const systems[] = {"gpu", "duplex", "bank-pim", "hetero"};
+  static const struct {
+    const char *system, *word;
+  } systems[] = {{"gpu", "gpu has no Logic-PIM, expected a system with it"},
+                 {"duplex", "policy default of duplex has no use for two copies of each expert"},
+                 {"bank-pim", "bank-pim has no Logic-PIM"},
+                 {"hetero", "hetero has all experts on Logic-PIM, expected another layout"}};
   struct serving_options o = options_of("duplex-pe-et");
   (void)state;
   write_model(LAYERS, 1);
@@ -202,19 +207,28 @@ static void test_refused(void **state) {
   o.memory += 1 + 1e-3;
   assert_int_equal(copies_with(&o, o.memory), 2);
   o.policy = SERVING_POLICY_PAPER;
-  check_refused(&o, DUPLEX_ERROR_ARGUMENT, "expected one");
+  check_refused(&o, DUPLEX_ERROR_ARGUMENT, "policy paper of duplex-pe-et has no use");
   o.policy = SERVING_POLICY_DEFAULT;
   o.mode = SERVING_PAPER;
-  check_refused(&o, DUPLEX_ERROR_ARGUMENT, "expected one");
+  check_refused(&o, DUPLEX_ERROR_ARGUMENT, "expected --mode full");
   o.mode = SERVING_FULL;
   o.memory = 0;
   for (unsigned i = 0; i < sizeof systems / sizeof *systems; i++) {
-    o.system = systems[i];
-    check_refused(&o, DUPLEX_ERROR_ARGUMENT, "expected one");
+    o.system = systems[i].system;
+    check_refused(&o, DUPLEX_ERROR_ARGUMENT, systems[i].word);
   }
   o.system = "duplex-pe-et";
   o.model = "llama3-70b";
-  check_refused(&o, DUPLEX_ERROR_ARGUMENT, "expected one");
+  check_refused(&o, DUPLEX_ERROR_ARGUMENT, "llama3-70b has no experts");
+  o.model = model_path;
+  write_text(
+      model_path,
+      "{\"layers\": 2, \"hidden\": 256, \"inner\": 512, \"heads\": 8, \"kv_heads\": 8, \"head_size\": 128,"
+      "\"vocabulary\": 100, \"experts\": 8,\n\"weight_bits\": 4}");
+  check_refused(&o, DUPLEX_ERROR_ARGUMENT, ":2 has weights of 4 bits, expected 16");
+  o.copies = 0;
+  o.policy = SERVING_POLICY_BEST;
+  check_refused(&o, DUPLEX_ERROR_ARGUMENT, ":2 has weights of 4 bits, expected 16");
 }
 
 int main(void) {
