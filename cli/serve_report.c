@@ -15,7 +15,9 @@ const char *serve_part_name(unsigned part) { return part_names[part]; }
 
 static double share(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
+// Of no samples there are none.
 static json_t *percentiles_json(const struct serving_percentiles *p) {
+  if (p->count == 0) return json_pack("{s:i}", "count", 0);
   return json_pack("{s:f, s:f, s:f, s:f, s:I}", "p50", p->p50 * 1e3, "p90", p->p90 * 1e3, "p99", p->p99 * 1e3,
                    "mean", p->mean * 1e3, "count", (json_int_t)p->count);
 }
@@ -133,6 +135,10 @@ json_t *serve_rate_json(double share, double rate) {
 }
 
 static void print_times(const char *name, const struct serving_percentiles *p) {
+  if (p->count == 0) {
+    printf("  %-18s %10s %10s %10s %10s  ms, of 0\n", name, "-", "-", "-", "-");
+    return;
+  }
   printf("  %-18s %10.3f %10.3f %10.3f %10.3f  ms, of %zu\n", name, p->p50 * 1e3, p->p90 * 1e3, p->p99 * 1e3,
          p->mean * 1e3, p->count);
 }

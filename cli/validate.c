@@ -23,8 +23,10 @@ static void note(void *context, const struct serving_request *r) {
 #define VALUES 4u
 static const char *const value_names[VALUES] = {"mean", "p50", "p90", "p99"};
 
+// Of no waits there is nothing to compare: a request of one token has none for another one.
 struct comparison {
   const char *name;
+  bool any;
   double measured[VALUES], simulated[VALUES];  // ms
 };
 
@@ -35,22 +37,27 @@ static void fill(double values[VALUES], struct samples *samples) {
 }
 
 static double difference(const struct comparison *c, unsigned value) {
-  return c->measured[value] > 0 ? 100 * (c->simulated[value] / c->measured[value] - 1) : 0;
+  return 100 * (c->simulated[value] / c->measured[value] - 1);
 }
 
 static json_t *comparison_json(const struct comparison *c) {
   json_t *object = json_object();
-  for (unsigned i = 0; i < VALUES; i++)
-    json_object_set_new(object, value_names[i],
-                        json_pack("{s:f, s:f, s:f}", "measured", c->measured[i], "simulated", c->simulated[i],
-                                  "difference_percent", difference(c, i)));
+  for (unsigned i = 0; i < VALUES; i++) {
+    json_t *value = json_pack("{s:f, s:f}", "measured", c->measured[i], "simulated", c->simulated[i]);
+    if (c->measured[i] > 0) json_object_set_new(value, "difference_percent", json_real(difference(c, i)));
+    json_object_set_new(object, value_names[i], value);
+  }
   return object;
 }
 
 static void print(const struct comparison *c) {
-  for (unsigned i = 0; i < VALUES; i++)
-    printf("  %-8s %-5s %12.3f %12.3f ms %+8.1f%%\n", c->name, value_names[i], c->measured[i],
-           c->simulated[i], difference(c, i));
+  for (unsigned i = 0; i < VALUES && c->any; i++) {
+    printf("  %-8s %-5s %12.3f %12.3f ms", c->name, value_names[i], c->measured[i], c->simulated[i]);
+    if (c->measured[i] > 0)
+      printf(" %+8.1f%%\n", difference(c, i));
+    else
+      printf(" %9s\n", "-");
+  }
 }
 
 // Writes what was measured beside what is simulated: as JSON, then as lines.
@@ -65,7 +72,8 @@ static int report(struct measured_run *run, struct simulated *simulated, const s
   for (unsigned i = 0; i < sizeof list / sizeof *list; i++) {
     fill(list[i].measured, measured[i]);
     fill(list[i].simulated, own[i]);
-    json_object_set_new(all, list[i].name, comparison_json(&list[i]));
+    list[i].any = measured[i]->count > 0;
+    if (list[i].any) json_object_set_new(all, list[i].name, comparison_json(&list[i]));
   }
   const int status = write_json(json, outputs, (json_t *[]){all}, 1);
   if (status) return status;

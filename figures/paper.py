@@ -15,6 +15,7 @@ import concurrent.futures
 import csv
 import html
 import json
+import math
 import pathlib
 import statistics
 import subprocess
@@ -69,7 +70,8 @@ def published(name):
 
 
 def latencies(result):
-    return {f"{key}_{p}": result[f"{key}_ms"][p] for key in ("tbt", "t2ft", "e2e") for p in ("p50", "p90", "p99")}
+    """nan where a run was too short for any."""
+    return {f"{key}_{p}": result[f"{key}_ms"].get(p, math.nan) for key in ("tbt", "t2ft", "e2e") for p in ("p50", "p90", "p99")}
 
 
 # Each figure: names of the columns, and a generator that first starts all its runs and then yields ((columns), value). A value

@@ -30,7 +30,8 @@ def main():
     try:
         result = json.loads(pathlib.Path(sys.argv[1]).read_text())
         shares, energy = result["time_shares"], result["energy_j_per_token"]
-        latencies = [(f"{m} {p}", result[f"{m}_ms"][p]) for m in ("tbt", "t2ft") for p in ("p50", "p90", "p99")]
+        latencies = [(f"{m} {p}", result[f"{m}_ms"][p]) for m in ("tbt", "t2ft") for p in ("p50", "p90", "p99")
+                     if result[f"{m}_ms"]["count"]]
         what = f"{result['model']} on {result['system']}, mode {result['mode']}: {result['throughput_tok_s']:.0f} tokens/s".replace("'", "")
     except (OSError, ValueError, KeyError) as error:
         print(f"{sys.argv[1]}: {error}, expected the JSON of duplex serve", file=sys.stderr)

@@ -186,6 +186,7 @@ static enum model_architecture read_architecture(struct model_json *json) {
   return json->status ? MODEL_LLAMA : (enum model_architecture)i;
 }
 
+// The name of the activation function that the key means; another one is refused.
 static const char *read_act(struct model_json *json) {
   static const char *const names[][2] = {{"silu", "silu"},
                                          {"swish", "silu"},

@@ -18,6 +18,7 @@ static bool is_best(const struct subject *s) {
   return policy == SERVING_POLICY_BEST || (policy == SERVING_POLICY_DEFAULT && s->machine->co_processing);
 }
 
+// Whether the system, the model or an option has what is needed.
 static bool has(const struct subject *s, enum need need) {
   switch (need) {
     case NEED_FULL:
@@ -53,6 +54,7 @@ static void where(const struct subject *s, enum need need, char *place, size_t s
     config_where("systems", system, need == NEED_TWO_SIDES ? KEYS("layout") : KEYS("beside"), place, size);
 }
 
+// What there is in place of the need, and what was expected.
 static void tell(const struct subject *s, enum need need, char *why, size_t size) {
   static const char *const policies[] = {"default", "best", "paper", "pim", "xpu"};
   char place[512];

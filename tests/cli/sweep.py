@@ -47,6 +47,8 @@ def check_results(folder):
     one = json.loads((folder / "one.json").read_text())
     expect("a row has what serve says",
            float(row["throughput_tok_s"]) == one["throughput_tok_s"] and float(row["tbt_ms_p99"]) == one["tbt_ms"]["p99"] and row["error"] == "")
+    expect("a cell is empty where nothing was measured",
+           one["e2e_ms"] == {"count": 0} and row["e2e_ms_p50"] == row["e2e_ms_p99"] == "" and one["tbt_ms"]["count"] > 0)
     expect("points differ", len({r["throughput_tok_s"] for r in rows}) == 8)
 
 

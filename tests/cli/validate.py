@@ -79,6 +79,18 @@ def check_by_hand(folder):
     expect("a run that was slower by a quarter", all(abs(d + 20) < 1e-3 for d in differences(folder / "slower")))
 
 
+def check_absent(folder):
+    """Requests of one token wait for no other one; a wait of 0 has no difference in percent."""
+    write(folder, 1, 0, 50)
+    lines = [json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()]
+    (folder / "requests.jsonl").write_text("".join(json.dumps(line | {"output_toks": 1}) + "\n" for line in lines))
+    done = validate(folder, "--json", folder / "out.json")
+    out = json.loads((folder / "out.json").read_text())
+    expect("no waits for other tokens", done.returncode == 0 and "tpot" not in done.stdout and "tpot_ms" not in out and "e2el_ms" in out)
+    expect("no difference from nothing", out["ttft_ms"]["mean"].keys() == {"measured", "simulated"} and out["ttft_ms"]["mean"]["measured"] == 0
+           and "nan" not in done.stdout and "inf" not in done.stdout)
+
+
 def refused(folder, what, name, text, word):
     write(folder, 1, 50, 50)
     if text is None:
@@ -113,6 +125,7 @@ def check_wrong(folder):
 
 with tempfile.TemporaryDirectory() as name:
     check_by_hand(pathlib.Path(name))
+    check_absent(pathlib.Path(name) / "absent")
     check_wrong(pathlib.Path(name) / "wrong")
 print(f"validate: {len(failures)} failures")
 sys.exit(bool(failures))

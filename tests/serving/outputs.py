@@ -102,10 +102,14 @@ def check_bits(serve):
 
 
 def check_absent(serve):
-    """What is not there is left out: a kind of stages that no stage is of, firmware of a system without Logic-PIM."""
+    """What is not there is left out: a kind of stages that no stage is of, firmware of a system without Logic-PIM, percentiles of
+    nothing."""
     for system in ("gpu", "duplex-pe-et"):
         for mode, *more in (("authors", "--measured", "3"), ("full", "--lin", "64", "--lout", "20", "--warm-up", "0", "--measured", "30")):
             there = serve.run("mixtral", system, "--mode", mode, *more)
+            for wait in ("tbt_ms", "t2ft_ms", "e2e_ms"):
+                assert there[wait].keys() == ({"count", "p50", "p90", "p99", "mean"} if there[wait]["count"] else {"count"}), there[wait]
+            assert (there["t2ft_ms"]["count"] > 0) == (mode == "full") and there["tbt_ms"]["count"] > 0
             kinds = {"decoding_only": there["stages"]["decoding_only"], "mixed": there["stages"]["all"] - there["stages"]["decoding_only"]}
             assert (kinds["mixed"] > 0) == (mode == "full") and kinds["decoding_only"] > 0
             for kind, count in kinds.items():
