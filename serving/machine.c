@@ -359,6 +359,8 @@ int machine_split_nodes(struct machine *m, struct machine *prefill, const struct
                       "fewer than all nodes");
   *prefill = *m;
   prefill->nodes = options->prefill_nodes;
+  prefill->only_prefills = true;
+  m->only_decodes = true;
   m->nodes -= options->prefill_nodes;
   const int status = check_experts(prefill, options, model, "prefill", error, size);
   return status ? status : check_experts(m, options, model, "decode", error, size);

@@ -26,8 +26,9 @@ struct machine {
   enum serving_mode mode;
   unsigned beside, layout;  // enum machine_beside, machine_layout
   bool co_processing, expert_tensor;
-  unsigned nodes, per_node;  // devices of a node
-  unsigned xpus, pims;       // of a node: devices whose xPU works, and whose Logic-PIM
+  bool only_prefills, only_decodes;  // nodes of prompts, and those that go on with them
+  unsigned nodes, per_node;          // devices of a node
+  unsigned xpus, pims;               // of a node: devices whose xPU works, and whose Logic-PIM
   struct processor xpu, pim;
   double node_rate, node_latency, between_rate, between_latency;  // of a device, bytes per second, seconds
   struct xpu_time_model xpu_time;                                 // FULL

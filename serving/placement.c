@@ -3,9 +3,9 @@
 #include "serving/placement.h"
 
 #include "duplex/error.h"
-#include "serving/capacity.h"
+#include "serving/usual.h"
 
-#define COMPARED 32u        // layers by which ways are compared,
+#define COMPARED 32u        // layers of each kind of stages by which ways are compared,
 #define COMPARED_STREAM 2u  // and their random numbers
 
 enum { ONCE, TWICE, STRIPED, WAYS };
@@ -19,15 +19,19 @@ struct chooser {
   struct measured *way[WAYS];  // NULL: not to be had
 };
 
-// Seconds of layers in which a full batch decodes.
+// Seconds of layers of the usual stages: of those that only decode and of the others by their shares.
 static double seconds_of_layers(const struct chooser *c, struct measured *measured) {
-  const unsigned tokens = capacity_places(c->machine, c->options) * c->machine->nodes;
+  const struct usual usual = usual_of(c->machine, c->options);
   struct duplex_random random;
   double seconds = 0;
   duplex_random_seed(&random, c->options->seed, COMPARED_STREAM);
-  for (unsigned i = 0; i < COMPARED; i++) {
+  for (unsigned i = 0; i < 2 * COMPARED; i++) {
+    const bool mixed = i >= COMPARED;
+    const double share = mixed ? usual.mixed : usual.decoding_only;
+    if (share == 0) continue;
+    const unsigned tokens = mixed ? usual_mixed_tokens(&usual, &random) : usual_decoding_tokens(&usual);
     const unsigned *counts = c->draw(c->context, &random, i % model_moe_layers(c->model), tokens);
-    seconds += measured_seconds(measured, counts);
+    seconds += share * measured_seconds(measured, counts);
   }
   return seconds;
 }

@@ -183,6 +183,29 @@ static void test_faster(void **state) {
   assert_near(chosen.expert_bytes, expert_bytes(LAYERS, 2) + expert_bytes(LAYERS, 1), 1e-12);
 }
 
+// Prompts count by the stages that they are in: one request at a time decodes fastest with experts over all
+// bundles, but its prompt of four stages takes less with two copies.
+static void test_prompts(void **state) {
+  struct serving_options o = options_of("duplex-pe-et");
+  struct serving_result two, one, chosen;
+  (void)state;
+  o.model = "glam";
+  o.batch = 1;
+  o.input = 512;
+  o.output = 4;
+  run(&o, &chosen);
+  o.copies = 1;
+  run(&o, &one);
+  o.copies = 2;
+  run(&o, &two);
+  assert_memory_equal(&chosen, &two, sizeof two);
+  assert_true(two.throughput > one.throughput && !one.striped);
+  o.copies = 0;
+  o.output = 1 << 16;
+  run(&o, &chosen);
+  assert_true(chosen.copies == 1 && chosen.striped);
+}
+
 static void check_refused(const struct serving_options *o, int code, const char *word) {
   struct serving_result r;
   char error[1024] = "";
@@ -232,8 +255,8 @@ static void test_refused(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_room), cmocka_unit_test(test_edge),
-                                     cmocka_unit_test(test_engine), cmocka_unit_test(test_faster),
-                                     cmocka_unit_test(test_refused)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_room),    cmocka_unit_test(test_edge),
+                                     cmocka_unit_test(test_engine),  cmocka_unit_test(test_faster),
+                                     cmocka_unit_test(test_prompts), cmocka_unit_test(test_refused)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }
