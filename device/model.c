@@ -61,7 +61,7 @@ static void add_job(const struct moe_run *run, unsigned stack, unsigned piece, s
     if (!count || !cut) continue;
     const uint32_t rows = result_rows(run, stack, piece, cut);
     phase->pim += pim_time(run, stack, piece, e);
-    schedule_add_expert(run->stage->costs, before, schedule_groups(count), phase);
+    schedule_add_expert(run->stage->costs, e, before, schedule_groups(count), phase);
     before += schedule_groups(count);
     phase->groups += schedule_groups(count);
     phase->passes += schedule_passes(schedule_groups(count));
@@ -108,6 +108,11 @@ static void add_decision(const struct moe_run *run, struct schedule_phase phases
   if (charges_decides_in_job(run)) first->decision = (uint32_t)charges_decision_in_job(run);
 }
 
+// A controller looks for the first expert of each job.
+static void add_search(const struct moe_run *run, struct schedule_phase *phase) {
+  if (run->device->options.stack.riscv) phase->job_clocks += (uint32_t)charges_search(phase->skipped);
+}
+
 // The run's stage, whose phases are the layer's from number `number` on.
 static void predict_stage(const struct moe_run *run, unsigned number, struct duplex_moe_stats *stats) {
   const struct moe_stage *stage = run->stage;
@@ -117,6 +122,7 @@ static void predict_stage(const struct moe_run *run, unsigned number, struct dup
     schedule_phases(&stage->times, run->dispatch.count, &run->decision, phases);
   for (unsigned i = 0; i < STAGE_PHASES && stage->kind != STAGE_EXPERTS; i++)
     if (run_phases(run) >> i & 1) product_phase(run, run_owned(run, i), &phases[i]);
+  for (unsigned i = 0; i < STAGE_PHASES; i++) add_search(run, &phases[i]);
   if (number == 0) add_decision(run, phases);
   schedule_predict(stage->costs, phases, &prediction);
   for (unsigned i = 0; i < STAGE_PHASES; i++) {

@@ -53,7 +53,8 @@ int probe_idle(const struct probe *probe, unsigned place, unsigned places);
 int probe_read(const struct probe *probe, unsigned experts, unsigned cut, bool taken, uint64_t *clocks);
 
 // What the xPU and the hand-overs take for such a job with whole pieces besides: x of its tokens, written;
-// its results, read; both to the last data; the bundles given to Logic-PIM, and taken back.
+// its results, read; both to the last data; the bundles given to Logic-PIM, and taken back. Of the job itself
+// only the first expert is done.
 struct probe_transfers {
   uint64_t tokens, sums, given, taken;
 };

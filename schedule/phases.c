@@ -95,11 +95,11 @@ static struct piece whole_piece(const struct schedule_times *times, const struct
 
 // Adds an expert's piece to its job and to the phase of that.
 static void add_piece(const struct schedule_times *times, const struct schedule_costs *costs,
-                      const struct piece *piece, uint32_t tokens, struct job *job,
+                      const struct piece *piece, uint32_t expert, uint32_t tokens, struct job *job,
                       struct schedule_phase *phase) {
   const uint32_t groups = schedule_groups(tokens);
   phase->pim += (uint64_t)piece->pim * times->clocks_per_unit;
-  schedule_add_expert(costs, job->groups, groups, phase);
+  schedule_add_expert(costs, expert, job->groups, groups, phase);
   schedule_add_transfers(&times->shape, costs, tokens, phase);
   job->groups += groups;
   job->sums += schedule_sums(&times->shape, costs, tokens);
@@ -136,7 +136,7 @@ void schedule_phases(const struct schedule_times *times, const uint16_t *counts,
           cut ? cut_piece(times, decision, e, q, groups, others) : whole_piece(times, decision, e, groups);
       const uint32_t phase = piece.pim_phase;
       phases[piece.xpu_phase].xpu += (uint64_t)piece.xpu * times->clocks_per_unit;
-      if (piece.pim) add_piece(times, costs, &piece, tokens, &jobs[phase][piece.job], &phases[phase]);
+      if (piece.pim) add_piece(times, costs, &piece, e, tokens, &jobs[phase][piece.job], &phases[phase]);
     }
   }
   for (uint32_t phase = 0; phase < 2; phase++) join_jobs(times, costs, jobs[phase], &phases[phase]);

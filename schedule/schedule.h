@@ -260,10 +260,11 @@ uint32_t schedule_stage_groups(const struct schedule_times *times, const uint16_
 // commands of these sums among reads of weights. groups: of 8 tokens, whose x is written, in so many passes.
 // job_clocks: of the jobs, besides their experts.
 // decision: of a controller, in its first job; the xPU's commands wait for it. 0 where it was made before.
+// skipped: experts that jobs have before their first one.
 struct schedule_phase {
   uint64_t pim, xpu;
   uint64_t sums, sum_commands;
-  uint32_t groups, passes, jobs, job_clocks, decision;
+  uint32_t groups, passes, jobs, job_clocks, decision, skipped;
 };
 
 // What a layer takes, in clocks. A phase has tokens of the next one and sums of the one before among the
@@ -289,13 +290,14 @@ void schedule_add_transfers(const struct schedule_shape *shape, const struct sch
 // The phases of a decision by a table that it need not be made by, such as the measured one.
 void schedule_phases(const struct schedule_times *times, const uint16_t *counts,
                      const struct schedule_decision *decision, struct schedule_phase phases[2]);
-// What a job takes beside its experts, which are told in order: one with so many groups, behind so many of
-// the job's others. Call it when the expert's time is in the phase.
-static inline void schedule_add_expert(const struct schedule_costs *costs, uint32_t before, uint32_t groups,
-                                       struct schedule_phase *phase) {
+// What a job takes beside its experts, which are told in order: one with so many groups, behind so many
+// (`before`) of the job's others. Call it when the expert's time is in the phase.
+static inline void schedule_add_expert(const struct schedule_costs *costs, uint32_t expert, uint32_t before,
+                                       uint32_t groups, struct schedule_phase *phase) {
   const uint64_t odd_passes = before % 2 ? groups / 2 : 0;
   const uint64_t even = odd_passes * costs->pass[0];
   phase->jobs += before == 0;
+  phase->skipped += before ? 0 : expert;
   phase->job_clocks += before ? 0 : costs->job[groups > 1];
   phase->pim += odd_passes * costs->pass[1];
   phase->pim -= phase->pim < even ? phase->pim : even;

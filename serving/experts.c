@@ -198,7 +198,7 @@ static void fill_phases(const struct experts *x, const unsigned *counts, const s
   uint32_t before = 0;  // groups of the job so far
   for (unsigned e = 0; e < x->layout.of_group; e++) {
     if (!counts[e] || !x->decision.cut[0][e]) continue;
-    schedule_add_expert(costs, before, schedule_groups(counts[e]), &phase[0]);
+    schedule_add_expert(costs, e, before, schedule_groups(counts[e]), &phase[0]);
     before += schedule_groups(counts[e]);
     schedule_add_transfers(&x->shape, costs, counts[e], &phase[0]);
   }
@@ -221,6 +221,7 @@ static double charge_group(const struct experts *x, const unsigned *counts, cons
   fill_phases(x, counts, sides, &x->costs, layer.phase);
   if (x->machine->controller) {
     fill_phases(x, counts, sides, &x->controlled, layer.controlled);
+    layer.controlled[0].job_clocks += (uint32_t)charges_search(layer.controlled[0].skipped);
     layer.controlled_costs = &x->controlled;
   }
   cost->beside += x->layout.devices * phases_bytes(&layer);

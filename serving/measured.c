@@ -298,7 +298,16 @@ static bool decides_in_job(const struct measured *m, const struct layer_phases *
          layout != SCHEDULE_SPLIT && (layer->phase[0].jobs || layer->phase[1].jobs);
 }
 
-static struct layer_phases phases_of(const struct measured *m, const uint16_t *counts) {
+// A controller looks for the first expert of each job: about the first one with tokens, in a device's order.
+static void add_search(const struct measured *m, const uint16_t *given, struct schedule_phase phases[2]) {
+  unsigned first = 0;
+  while (first + 1 < m->layout.of_group && given[first] == 0) first++;
+  for (unsigned i = 0; i < 2; i++)
+    phases[i].job_clocks += (uint32_t)charges_search((size_t)first * phases[i].jobs);
+}
+
+static struct layer_phases phases_of(const struct measured *m, const uint16_t *given,
+                                     const uint16_t *counts) {
   const struct schedule_decision *d = m->decision;
   const bool decided = schedule_is_decided((enum schedule_policy)d->policy);
   struct layer_phases layer = {.costs = schedule_costs_of(&m->times, d),
@@ -307,6 +316,7 @@ static struct layer_phases phases_of(const struct measured *m, const uint16_t *c
   schedule_phases(&m->times, counts, d, layer.phase);
   if (!is_controlled(m)) return layer;
   schedule_phases(&m->controlled, counts, d, layer.controlled);
+  add_search(m, given, layer.controlled);
   layer.controlled_costs = schedule_costs_of(&m->controlled, d);
   if (decides_in_job(m, &layer)) layer.counts = charges_counts(m->layout.of_group);
   return layer;
@@ -335,7 +345,7 @@ static struct group_cost run_group(struct measured *m, const uint16_t *given, st
   const struct processor *xpu = &m->machine->xpu;
   sort_counts(m, given, counts);
   decide(m, policy_for(m, counts), counts);
-  const struct layer_phases layer = phases_of(m, counts);
+  const struct layer_phases layer = phases_of(m, given, counts);
   const struct schedule_phase *phase = layer.phase;
   g.pim = (double)(phase[0].pim + phase[1].pim) / m->machine->clock;
   g.xpu = (double)(phase[0].xpu + phase[1].xpu) / m->machine->clock;

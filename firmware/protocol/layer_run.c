@@ -24,11 +24,21 @@ struct run {
   uint32_t detail;
 };
 
+// The first pair of experts from `pair` on that has work, and its word of the list. Most of a layer with few
+// tokens have none, and a job waits until its first expert is found.
+static inline uint32_t find_pair(volatile const uint32_t *list, uint32_t pair, uint32_t pairs,
+                                 uint32_t *word) {
+  while (pair < pairs && !(*word = list[pair])) pair++;
+  return pair;
+}
+
 // Groups and cut of the next expert with work, from the list, of which each word is read once. False: none.
 static inline bool find_in_list(struct run *run, struct layer_expert *expert) {
-  uint32_t halves = run->halves;
-  for (uint32_t i = run->expert; i < run->experts; i++) {
-    halves = i % 2 ? halves >> 16 : run->list[i / 2];
+  const uint32_t pairs = duplex_divide_up(run->experts, 2);
+  uint32_t halves = run->halves >> 16;
+  for (uint32_t i = run->expert; i < run->experts; i++, halves >>= 16) {
+    if (i % 2 == 0) i = 2 * find_pair(run->list, i / 2, pairs, &halves);
+    if (i >= run->experts) break;
     expert->groups = halves & 0xfff;
     expert->cut = halves >> 12 & 0xf;
     if (!expert->groups || !expert->cut) continue;
@@ -39,10 +49,23 @@ static inline bool find_in_list(struct run *run, struct layer_expert *expert) {
   return false;
 }
 
+// The first pair of experts from `pair` on that has tokens.
+static inline uint32_t find_counted(const uint16_t *counts, uint32_t pair, uint32_t pairs) {
+  for (; pair < pairs; pair++) {
+    uint32_t word;
+    __builtin_memcpy(&word, __builtin_assume_aligned(counts + 2 * pair, sizeof word), sizeof word);
+    if (word) break;
+  }
+  return pair;
+}
+
 // The same by the decision, which is about whole experts unless it is `best`. A stack whose slice ends before
 // a part has fewer of them, and where an expert has no such piece there is nothing to do.
 static inline bool find_decided(struct run *run, struct layer_expert *expert) {
+  const uint32_t pairs = duplex_divide_up(run->experts, 2);
   for (uint32_t i = run->expert; i < run->experts; i++) {
+    if (i % 2 == 0) i = 2 * find_counted(run->decided->counts, i / 2, pairs);
+    if (i >= run->experts) break;
     expert->groups = schedule_groups(run->decided->counts[i]);
     expert->cut = (uint32_t)duplex_smaller(run->cut[i], run->job->parts);
     if (!expert->groups || !expert->cut || run->entry[i] == LAYER_ABSENT) continue;

@@ -133,8 +133,8 @@ static void test_passes_by_hand(void **state) {
 }
 
 // A job begins by the groups of its first expert. Passes with two groups take another time behind an odd
-// number of groups of their job, and none takes less than no time. With a decision in it both sides begin as
-// much later, and the other phase does not.
+// number of groups of their job, and none takes less than no time. Experts before the first one of a job are
+// counted. With a decision in it both sides begin as much later, and the other phase does not.
 static void test_jobs_by_hand(void **state) {
   struct schedule_costs *costs = &measured.costs[SCHEDULE_OF_PIECE];
   struct schedule_phase phases[2] = {{0}};
@@ -144,28 +144,30 @@ static void test_jobs_by_hand(void **state) {
   *costs = (struct schedule_costs){.job = {70, 30}, .pass = {20, 13}, .reads = {1, 9}};
   phases[0].pim = 221;
   phases[1].pim = 6;
-  schedule_add_expert(costs, 0, 1, &phases[0]);
+  schedule_add_expert(costs, 4, 0, 1, &phases[0]);
   assert_int_equal(phases[0].pim, 221);
-  schedule_add_expert(costs, 1, 5, &phases[0]);
+  schedule_add_expert(costs, 5, 1, 5, &phases[0]);
   assert_int_equal(phases[0].pim, 207);
-  schedule_add_expert(costs, 6, 2, &phases[0]);
-  schedule_add_expert(costs, 9, 1, &phases[0]);
+  schedule_add_expert(costs, 6, 6, 2, &phases[0]);
+  schedule_add_expert(costs, 7, 9, 1, &phases[0]);
   assert_int_equal(phases[0].pim, 207);
-  schedule_add_expert(costs, 9, 2, &phases[0]);
+  schedule_add_expert(costs, 8, 9, 2, &phases[0]);
   assert_int_equal(phases[0].pim, 200);
   costs->pass[1] = 25;
-  schedule_add_expert(costs, 9, 4, &phases[0]);
+  schedule_add_expert(costs, 9, 9, 4, &phases[0]);
   assert_int_equal(phases[0].pim, 210);
   phases[0].pim = 200;
   costs->pass[1] = 0;
-  schedule_add_expert(costs, 0, 2, &phases[0]);
+  schedule_add_expert(costs, 3, 0, 2, &phases[0]);
   assert_int_equal(phases[0].jobs, 2);
   assert_int_equal(phases[0].job_clocks, 100);
-  schedule_add_expert(costs, 0, 5, &phases[1]);
-  schedule_add_expert(costs, 5, 2, &phases[1]);
+  assert_int_equal(phases[0].skipped, 7);
+  schedule_add_expert(costs, 2, 0, 5, &phases[1]);
+  schedule_add_expert(costs, 3, 5, 2, &phases[1]);
   assert_int_equal(phases[1].pim, 0);
   assert_int_equal(phases[1].jobs, 1);
   assert_int_equal(phases[1].job_clocks, 30);
+  assert_int_equal(phases[1].skipped, 2);
   phases[1].pim = 200;
   phases[0].xpu = phases[1].xpu = 250;
   phases[0].decision = 1000;
