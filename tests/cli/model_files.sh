@@ -16,12 +16,13 @@ run=("$duplex" run --model "the model" --prompt-ids 3,5,7 --max-new 3 --channels
 serve=("$duplex" serve --system duplex --model mixtral --batch 8 --lin 64 --lout 32 --warm-up 5 --mode paper)
 traced=("$duplex" serve --system duplex --model mixtral --mode paper --trace)
 short=(--measured 50)
-to_y=(--out /dev/null)
-to_nothing=()
+to_y=(--out /dev/null --policy pim) # for which fewer times are measured
+tables_to_y=(--out /dev/null)
+on_pim=(--policy pim)
 # COMMAND OPTION FILE: each kind of output, and what the command needs beside it.
-kinds=("moe --out y.npy to_nothing" "moe --stats s.json to_y" "moe --timeline t.json to_y" "moe --timeline-picture t.svg to_y"
-  "moe --tables t.txt to_y" "run --logits l.npy to_nothing" "run --stats s.json to_nothing" "run --record-routing r.csv to_nothing"
-  "run --timeline t.json to_nothing" "run --timeline-picture t.svg to_nothing" "serve --json s.json short"
+kinds=("moe --out y.npy on_pim" "moe --stats s.json to_y" "moe --timeline t.json to_y" "moe --timeline-picture t.svg to_y"
+  "moe --tables t.txt tables_to_y" "run --logits l.npy on_pim" "run --stats s.json on_pim" "run --record-routing r.csv on_pim"
+  "run --timeline t.json on_pim" "run --timeline-picture t.svg on_pim" "serve --json s.json short"
   "serve --requests-out r.csv short" "serve --stages-out s.csv short")
 declare -A first=([moe]=--out [run]=--stats [serve]=--json) # goes through all checks
 command_of() { # NAME REST: sets `command`
