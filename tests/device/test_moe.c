@@ -19,7 +19,7 @@
 #include "tests/device/moe_case.h"
 
 #define LAYERS 12       // for each of DUPLEX_CASES above one
-#define LAYERS_LEAST 2  // else
+#define LAYERS_LEAST 4  // else
 #define DEVICES 4       // that run each layer with partial sums
 #define GATHERING 2     // and with h gathered
 
