@@ -194,6 +194,8 @@ static void open_model(struct bench *b, unsigned copies) {
                                     .copies = copies,
                                     .policy = l->paper ? SERVING_POLICY_PAPER : SERVING_POLICY_DEFAULT,
                                     .batch = most_tokens(l),
+                                    .input = 1,
+                                    .output = 1 << 20,  // hardly any prompts
                                     .tables = b->folder,
                                     .f32_partials = l->rounded,
                                     .native = !b->controller};
