@@ -158,24 +158,31 @@ static void test_engine(void **state) {
   assert_int_equal(copies_with(&o, 80e9), 1);
 }
 
+// One copy, and two, which are those where nothing is asked for.
+static void run_all(const struct serving_options *options, struct serving_result *one,
+                    struct serving_result *two) {
+  struct serving_options o = *options;
+  struct serving_result chosen;
+  run(&o, &chosen);
+  o.copies = 1;
+  run(&o, one);
+  o.copies = 2;
+  run(&o, two);
+  assert_memory_equal(&chosen, two, sizeof *two);
+}
+
 // Two copies where nothing else is asked for, because they are faster; nodes that only prefill have one.
 static void test_faster(void **state) {
   struct serving_options o = options_of("duplex-pe-et");
   struct serving_result two, one, chosen;
   (void)state;
   write_model(LAYERS, 1);
-  run(&o, &chosen);
-  o.copies = 1;
-  run(&o, &one);
-  o.copies = 2;
-  run(&o, &two);
-  assert_memory_equal(&chosen, &two, sizeof two);
+  run_all(&o, &one, &two);
   assert_true(two.throughput > one.throughput && one.copies == 1);
   assert_near(two.sum.bytes[SERVING_MOE], one.sum.bytes[SERVING_MOE], 1e-12);
   assert_near(serving_sum(two.sum.part), two.sum.seconds, 1e-12);
   assert_true(two.sum.charge[SERVING_DECISION] < one.sum.charge[SERVING_DECISION]);
   assert_true(two.sum.charge[SERVING_LAUNCHES] < one.sum.charge[SERVING_LAUNCHES]);
-  o.copies = 0;
   o.nodes = 2;
   o.prefill_nodes = 1;
   run(&o, &chosen);
@@ -193,14 +200,8 @@ static void test_prompts(void **state) {
   o.batch = 1;
   o.input = 512;
   o.output = 4;
-  run(&o, &chosen);
-  o.copies = 1;
-  run(&o, &one);
-  o.copies = 2;
-  run(&o, &two);
-  assert_memory_equal(&chosen, &two, sizeof two);
+  run_all(&o, &one, &two);
   assert_true(two.throughput > one.throughput && !one.striped);
-  o.copies = 0;
   o.output = 1 << 16;
   run(&o, &chosen);
   assert_true(chosen.copies == 1 && chosen.striped);
