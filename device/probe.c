@@ -47,7 +47,8 @@ static int open_layer(struct probe *probe, struct duplex_layer_options *options,
                       struct duplex_layer **layer) {
   uint8_t cuts[PROBE_EXPERTS];
   uint32_t counts[PROBE_EXPERTS];
-  struct duplex_job *all = NULL, *one = NULL;
+  struct duplex_job *all = NULL;
+  struct duplex_job *one = NULL;
   options->experts = probe->experts = experts;
   struct duplex_layer_work work = work_of(probe, experts, probe->piece.parts, TOKENS_MOST, cuts, counts);
   int error = duplex_stack_open_layer(probe->stack, options, layer);
@@ -227,7 +228,8 @@ int probe_transfer(const struct probe *probe, unsigned experts, uint32_t tokens,
   struct duplex_layer *layer = layer_of(probe, experts);
   const struct duplex_layer_work work = work_of(probe, experts, cut, tokens, cuts[0], counts[0]);
   const struct duplex_layer_work one = work_of(probe, 1, cut, tokens, cuts[1], counts[1]);
-  struct duplex_job *job = NULL, *between = NULL;
+  struct duplex_job *job = NULL;
+  struct duplex_job *between = NULL;
   int error = layer_job_plan(layer, &work, &job);
   if (!error) error = layer_job_plan(layer, &one, &between);
   if (!error) error = transfer(probe, &work, job, &between, transfers);

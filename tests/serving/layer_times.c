@@ -69,7 +69,6 @@ static const struct layer layers[] = {
     {"paper", 8, 4096, 3584, true, false, .sizes = {{4, 2}, {32, 2}, {64, 2}, {40, 8}}, .paper = true},
     {"paper", 16, 2048, 768, true, false, .sizes = {{1, 16}, {6, 16}, {17, 16}, {32, 4}, {64, 16}},
      .paper = true}};
-static const struct layer shorter = {"short", 4, 1024, 1408, true, false, .sizes = {{1, 4}, {4, 4}}};
 static const struct layer small = {
     "small", 8, 2048, 512, true, false, .sizes = {{1, 8}, {8, 2}, {16, 8}, {64, 8}}};
 
@@ -396,11 +395,10 @@ static void check_layer(const struct layer *layer, unsigned copies, unsigned fir
   drop_folder(folder);
 }
 
-// Small ones, decided, on the xPU alone, and on Logic-PIM alone.
+// Small ones, decided, and on the xPU alone.
 static void test_small(void **state) {
   (void)state;
   check_layer(&small, 1, 1);
-  check_layer(&shorter, 1, 1);
   assert_true(all_alone > 0);
 }
 
