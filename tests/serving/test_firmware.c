@@ -119,6 +119,28 @@ static void test_decisions(void **state) {
   for (unsigned native = 0; native < 2; native++) measured_close(s[native].measured);
 }
 
+// Seconds of a layer, as charged, whose only experts with tokens begin at one of them.
+static double seconds_from(const struct system *s, unsigned first) {
+  unsigned numbers[SCHEDULE_EXPERTS] = {0};
+  double charge[SERVING_CHARGES] = {0};
+  numbers[first] = numbers[first + 1] = 1;
+  const struct experts_cost cost = measured_run(s->measured, numbers, charge);
+  return cost.seconds + sum_of(charge);
+}
+
+// A controller looks for a job's first expert, in the device's order. Of a token of two experts Logic-PIM
+// works longer, in one phase.
+static void test_search(void **state) {
+  (void)state;
+  for (unsigned native = 0; native < 2; native++) {
+    struct system s;
+    open_system(&s, "duplex-pe-et", "glam", 2, native);
+    const double clocks = (seconds_from(&s, 60) - seconds_from(&s, 0)) * s.machine.clock;
+    assert_near(1e4 + clocks, 1e4 + (native ? 0 : (double)charges_search(60)), 1e-9);
+    measured_close(s.measured);
+  }
+}
+
 static void test_layers(void **state) {
   (void)state;
   check_layers(1);
@@ -160,7 +182,8 @@ static void test_without_tables(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers), cmocka_unit_test(test_decisions),
-                                     cmocka_unit_test(test_native), cmocka_unit_test(test_without_tables)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers), cmocka_unit_test(test_search),
+                                     cmocka_unit_test(test_decisions), cmocka_unit_test(test_native),
+                                     cmocka_unit_test(test_without_tables)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
