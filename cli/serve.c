@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // duplex serve: simulates a system that serves a model.
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -51,12 +53,23 @@ static int read_trace(const struct option *options, struct serving_options *s, s
   return EXIT_GOOD;
 }
 
-// What is measured is there.
-static int check_trace(const struct serving_options *s) {
+// What is measured is there: behind the warm-up all, unless something else is asked for.
+static int check_trace(const struct option *options, struct serving_options *s) {
+  if (s->trace && !option_value(options, "--measured") && s->warm_up < s->trace->count)
+    s->measured = (unsigned)(s->trace->count - s->warm_up);
   if (!s->trace || (size_t)s->warm_up + s->measured <= s->trace->count) return EXIT_GOOD;
   return fail(EXIT_BAD_INPUT,
               "--warm-up and --measured are %u and %u: expected at most %zu requests, as --trace has",
               s->warm_up, s->measured, s->trace->count);
+}
+
+// A folder that is named is there, though no table of it may be wanted.
+static int check_times(const struct serving_options *s) {
+  DIR *folder = s->tables ? opendir(s->tables) : NULL;
+  if (s->tables && !folder)
+    return fail(EXIT_BAD_INPUT, "--times %s: %s, expected a folder", s->tables, strerror(errno));
+  if (folder) closedir(folder);
+  return EXIT_GOOD;
 }
 
 static int refuse_given(const struct option *options, const char *const *names, const char *why) {
@@ -109,8 +122,8 @@ static int read_choices(const struct option *options, struct serving_options *s)
 static int read_rates(const struct option *options, struct serving_options *s) {
   if (real_option(options, "--len-sd", 0, 1, &s->deviation) ||
       real_option(options, "--qps", 1e-6, 1e6, &s->rate) ||
-      real_option(options, "--limit-first", 0, 1e9, &s->limit_first) ||
-      real_option(options, "--limit-token", 0, 1e9, &s->limit_token))
+      real_option(options, "--limit-first", 1e-6, 1e9, &s->limit_first) ||
+      real_option(options, "--limit-token", 1e-6, 1e9, &s->limit_token))
     return EXIT_BAD_INPUT;
   s->limit_first *= 1e-3;
   s->limit_token *= 1e-3;
@@ -226,8 +239,9 @@ static int run_serve(int argc, char **argv) {
   double share = 0;
   int status = command_read(&serve_command, argc, argv, options);
   if (!status) status = read_serving(options, &serving, &trace);
-  if (!status) status = check_trace(&serving);
+  if (!status) status = check_trace(options, &serving);
   if (!status) status = serve_needs_check(options, &serving);
+  if (!status) status = check_times(&serving);
   if (!status) status = serve_scheduler_read(options, &serving);
   if (!status) status = read_share(options, &serving, &share);
   if (!status) status = serve_tables_open(&tables, options, &outputs, &serving);

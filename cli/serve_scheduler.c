@@ -61,7 +61,8 @@ int serve_scheduler_read(const struct option *options, struct serving_options *s
   if (s->scheduler != SERVING_VLLM) return refuse_of_vllm(options);
   if (s->mode == SERVING_AUTHORS)
     return fail(EXIT_BAD_INPUT, "--scheduler vllm with --mode authors: expected another mode");
-  if (serving_is_open(s) && option_value(options, "--batch"))
+  const bool open = serving_is_open(s) || option_value(options, "--find-rate");
+  if (open && option_value(options, "--batch"))
     return fail(EXIT_BAD_INPUT,
                 "--batch with --scheduler vllm and requests that come by themselves: expected "
                 "--max-num-seqs");

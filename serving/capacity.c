@@ -36,11 +36,17 @@ static const char *beside(const struct machine *m) {
   return m->copies > 1 ? "the weights of a node with two copies of each expert" : "the weights of a node";
 }
 
+// Positions in the cache of a request, in whole blocks where there are blocks.
+static double places_of(const struct serving_options *options, double tokens) {
+  const double block = options->scheduler == SERVING_VLLM ? options->block_size : 1;
+  return block * ceil(tokens / block);
+}
+
 // That a node has room for so many bytes, which are not enough for the longest request: of a trace by its
 // line, unless nothing at all has room.
 static void refuse(const struct machine *m, const struct serving_options *options,
                    const struct longest *longest, double room, double token, char *error, size_t size) {
-  const double needed = longest->tokens * token / 1e9;
+  const double needed = places_of(options, longest->tokens) * token / 1e9;
   char place[512], model[512];
   config_where("models", options->model, MODEL_LAYERS, model, sizeof model);
   machine_where_memory(options, place, sizeof place);
@@ -95,8 +101,7 @@ static bool holds_copies(const struct machine *machine, const struct serving_mod
   struct machine twice = *machine;
   twice.copies = 2;
   const double room = machine_kv_capacity(&twice, model) / twice.nodes / model_kv_bytes(model);
-  const double block = options->scheduler == SERVING_VLLM ? options->block_size : 1;
-  const double positions = ceil(longest_of(options, true).tokens / block) * block;
+  const double positions = places_of(options, longest_of(options, true).tokens);
   return !options->prefix_cache && capacity_places(machine, options) * positions <= room;
 }
 

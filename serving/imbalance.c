@@ -237,7 +237,7 @@ static int read_exponent(const char *what, const char *number, double *a, char *
   char *end;
   *a = strtod(number, &end);
   if (end != number && !*end && *a >= 0 && *a <= EXPONENT_MOST) return DUPLEX_OK;
-  snprintf(error, size, "imbalance %.80s: expected a number from 0 to %g behind the colon", what,
+  snprintf(error, size, "--imbalance %.80s: expected a number from 0 to %g behind the colon", what,
            EXPONENT_MOST);
   return DUPLEX_ERROR_ARGUMENT;
 }

@@ -71,7 +71,7 @@ int stage_open(struct stage_model *stage, struct machine *machine, const struct 
   if (options->policy == SERVING_POLICY_BEST) {
     char why[700] = "";
     needs_lacking(options, model, machine, NEEDS_COPIES, why, sizeof why);
-    snprintf(error, size, "policy best: %s, or another policy", why);
+    snprintf(error, size, "--policy best: %s, or another policy", why);
     return DUPLEX_ERROR_ARGUMENT;
   }
   stage->experts = experts_open(machine, model, options->policy);

@@ -413,8 +413,14 @@ refused "serve: an unknown scheduler" "--scheduler" serve --scheduler orca
 refused "serve: what only another scheduler has" "expected --scheduler vllm" serve --max-num-seqs 8
 refused "serve: fewer tokens than sequences" "at least the 8" serve --scheduler vllm --max-num-seqs 8 --max-num-batched-tokens 7
 refused "serve: clients and arrivals" "expected --max-num-seqs" serve --scheduler vllm --qps 3 --batch 8
+refused "serve: clients and a search of arrivals" "expected --max-num-seqs" serve --scheduler vllm --find-rate 0.9 --limit-first 5 --batch 8
+refused "serve: a limit of nothing" "--limit-first is '0'" serve --qps 3 --limit-first 0
+refused "serve: a limit of nothing a token" "--limit-token is '0'" serve --find-rate 0.9 --limit-token 0
+refused "serve: no folder of times" "--times none: No such file or directory, expected a folder" "$duplex" serve --system duplex-pe-et --model mixtral --times none
+refused "serve: blocks beyond memory" "expected 2199.0 GB for a request of 2048 tokens" "$duplex" serve --system gpu --model mixtral --scheduler vllm \
+  --block-size 16777216
 refused "serve: blocks of nothing" "--block-size" serve --scheduler vllm --block-size 0
-refused "serve: an imbalance without a number" "from 0 to 10" serve --imbalance zipf:
+refused "serve: an imbalance without a number" "--imbalance zipf:: expected a number from 0 to 10" serve --imbalance zipf:
 refused "serve: an imbalance of nothing" "expected uniform, zipf:A" serve --imbalance nowhere.csv
 refused "serve: a table that is no routing" "duplex: --imbalance zero.csv:1: expected the columns" serve --imbalance zero.csv
 printf 'layer,step,expert,tokens\n0,0,1,3\n0,1,1,3\n0,0,1,3\n' >again.csv
@@ -473,7 +479,7 @@ refused "serve: experts on the half without them" "all experts on Logic-PIM" "$d
 refused "serve: three copies of experts" "--copies" "$duplex" serve --system duplex-pe-et --model mixtral --copies 3
 refused "serve: two copies of experts without room" "with two copies of each expert" \
   "$duplex" serve --system duplex-pe-et --model mixtral --devices 2 --copies 2
-refused "serve: policy best without tables" "policy best: expected --mode full with it, or another policy" \
+refused "serve: policy best without tables" "--policy best: expected --mode full with it, or another policy" \
   "$duplex" serve --system duplex-pe-et --model mixtral --mode paper --policy best
 # Options that would change nothing: OPTION|SYSTEM|MODEL|MESSAGE. tests/serving/outputs.py has all systems.
 sed 's/}/, "weight_bits": 8}/; s/"moe_every": 2/"moe_every": 1/' dense.json >bits8.json
@@ -492,7 +498,7 @@ done <<'END'
 --policy pim|gpu|mixtral|--policy: gpu has no units
 --policy paper|hetero|mixtral|--policy: hetero has all experts on Logic-PIM, expected another layout than hetero$
 --policy pim|duplex|opt-66b|--policy: opt-66b has no experts
---policy best|duplex-pe-et|bits8.json|policy best: bits8.json:2 has weights of 8 bits, expected 16, as the tables of Logic-PIM's times have, or another policy$
+--policy best|duplex-pe-et|bits8.json|--policy best: bits8.json:2 has weights of 8 bits, expected 16, as the tables of Logic-PIM's times have, or another policy$
 --imbalance uniform|gpu|opt-66b|--imbalance: opt-66b has no experts
 --activation-rule strict|bank-pim|mixtral|--activation-rule: bank-pim has no Logic-PIM, expected a system with it, such as duplex-pe-et$
 --measure|bank-pim|mixtral|--measure: bank-pim has no Logic-PIM
