@@ -38,6 +38,16 @@ class Serve:
         return json.loads(out.read_text())
 
 
+def check_trace(serve):
+    """Behind the warm-up all requests of a trace are measured, unless something else is asked for."""
+    trace, requests = serve.folder / "arrivals.csv", serve.folder / "requests.csv"
+    trace.write_text("arrival_s,input,output\n" + "".join(f"{i},{8 + i},4\n" for i in range(5)))
+    for more, first, count in ((), 0, 5), (("--warm-up", "2"), 2, 3), (("--warm-up", "2", "--measured", "1"), 2, 1):
+        serve.run("mixtral", "gpu", "--mode", "paper", "--trace", trace, "--requests-out", requests, *more)
+        rows = list(csv.DictReader(requests.open()))
+        assert [int(row["input"]) for row in rows] == [8 + first + i for i in range(count)], (more, rows)
+
+
 def check_tables(serve, system):
     """Rows of stages add up to the result; the trace has the same stages, and in each what its processors do."""
     rows, trace = serve.folder / "stages.csv", serve.folder / "trace.json"
@@ -169,6 +179,7 @@ def main():
         check_bits(serve)
         check_absent(serve)
         check_idle(serve)
+        check_trace(serve)
     print("serve: tables, traces and results agree; DRAM, activation rule and bits of weights count; idle options are refused")
 
 
