@@ -17,10 +17,10 @@ struct added {
 
 // One expert: a refresh that a transfer waits for is not what the first expert takes.
 static int measure_one(const struct probe *probe, uint32_t tokens, struct probe_transfers *one) {
-  int error = probe_transfer(probe, 1, tokens, one);
+  int error = probe_transfer(probe, 1, tokens, 1, one);
   for (unsigned time = 1; time < TIMES && !error; time++) {
     struct probe_transfers again = {0};
-    error = probe_transfer(probe, 1, tokens, &again);
+    error = probe_transfer(probe, 1, tokens, 1, &again);
     one->tokens = duplex_smaller(one->tokens, again.tokens);
     one->sums = duplex_smaller(one->sums, again.sums);
   }
@@ -33,7 +33,7 @@ static int measure_all(const struct probe *probe, unsigned experts, uint32_t tok
   struct probe_transfers sum = {0};
   int error = DUPLEX_OK;
   for (unsigned time = 0; time < TIMES && !error; time++) {
-    error = probe_transfer(probe, experts, tokens, all);
+    error = probe_transfer(probe, experts, tokens, 1, all);
     sum.tokens += all->tokens;
     sum.sums += all->sums;
   }

@@ -220,18 +220,18 @@ static int transfer(const struct probe *probe, const struct duplex_layer_work *w
   return error;
 }
 
-int probe_transfer(const struct probe *probe, unsigned experts, uint32_t tokens,
+int probe_transfer(const struct probe *probe, unsigned experts, uint32_t tokens, unsigned done,
                    struct probe_transfers *transfers) {
   uint8_t cuts[2][PROBE_EXPERTS];
   uint32_t counts[2][PROBE_EXPERTS];
   const unsigned cut = probe->piece.parts;
   struct duplex_layer *layer = layer_of(probe, experts);
   const struct duplex_layer_work work = work_of(probe, experts, cut, tokens, cuts[0], counts[0]);
-  const struct duplex_layer_work one = work_of(probe, 1, cut, tokens, cuts[1], counts[1]);
+  const struct duplex_layer_work part = work_of(probe, done, cut, tokens, cuts[1], counts[1]);
   struct duplex_job *job = NULL;
   struct duplex_job *between = NULL;
   int error = layer_job_plan(layer, &work, &job);
-  if (!error) error = layer_job_plan(layer, &one, &between);
+  if (!error) error = layer_job_plan(layer, &part, &between);
   if (!error) error = transfer(probe, &work, job, &between, transfers);
   if (between) job_retire(between);
   if (job) job_retire(job);

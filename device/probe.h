@@ -54,11 +54,11 @@ int probe_read(const struct probe *probe, unsigned experts, unsigned cut, bool t
 
 // What the xPU and the hand-overs take for such a job with whole pieces besides: x of its tokens, written;
 // its results, read; both to the last data; the bundles given to Logic-PIM, and taken back. Of the job itself
-// only the first expert is done.
+// only the first `done` experts are done.
 struct probe_transfers {
   uint64_t tokens, sums, given, taken;
 };
-int probe_transfer(const struct probe *probe, unsigned experts, uint32_t tokens,
+int probe_transfer(const struct probe *probe, unsigned experts, uint32_t tokens, unsigned done,
                    struct probe_transfers *transfers);
 
 #endif
