@@ -13,6 +13,7 @@
 
 #include "device/charges.h"
 #include "serving/measured.h"
+#include "serving/phases.h"
 #include "serving/time_table.h"
 #include "tests/serving/runs.h"
 
@@ -141,6 +142,27 @@ static void test_search(void **state) {
   }
 }
 
+// What formulas take from a table is in it still: of units without tables.
+static void test_of_table(void **state) {
+  static struct schedule_times tables[2];
+  struct system s;
+  (void)state;
+  open_system(&s, "hetero", "mixtral", 1, false);
+  load_tables(&s, tables);
+  assert_int_equal(tables[0].shape.inner, 14336);
+  const struct schedule_costs *of_table = &tables[0].costs[SCHEDULE_OF_PIECE];
+  const struct schedule_costs costs = phases_costs(&s.machine, &tables[0].shape);
+  const struct schedule_costs controlled = phases_controlled_costs(&costs);
+  assert_memory_equal(costs.job, of_table->job, sizeof costs.job);
+  assert_memory_equal(costs.reads, of_table->reads, sizeof costs.reads);
+  assert_memory_equal(controlled.job, tables[1].costs[SCHEDULE_OF_PIECE].job, sizeof controlled.job);
+  assert_int_equal(costs.given, of_table->given);
+  assert_int_equal(costs.taken, of_table->taken);
+  assert_int_equal(costs.first_tokens, of_table->first_tokens);
+  assert_int_equal(costs.first_sums, of_table->first_sums);
+  measured_close(s.measured);
+}
+
 static void test_layers(void **state) {
   (void)state;
   check_layers(1);
@@ -182,8 +204,8 @@ static void test_without_tables(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers), cmocka_unit_test(test_search),
-                                     cmocka_unit_test(test_decisions), cmocka_unit_test(test_native),
-                                     cmocka_unit_test(test_without_tables)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),   cmocka_unit_test(test_search),
+                                     cmocka_unit_test(test_of_table), cmocka_unit_test(test_decisions),
+                                     cmocka_unit_test(test_native),   cmocka_unit_test(test_without_tables)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
