@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // duplex moe: X[T,H], R[E,H], G,U[E,F,H], D[E,H,F] -> Y[T,H], a whole MoE layer on a device.
 
+#include <inttypes.h>
+
 #include "cli/activation_option.h"
 #include "cli/command.h"
 #include "cli/device_options.h"
@@ -11,6 +13,7 @@
 #include "cli/progress.h"
 #include "cli/stack_options.h"
 #include "cli/timeline.h"
+#include "duplex/arithmetic.h"
 
 struct inputs {
   struct tensor x, router, gate, up, down, y;
@@ -20,6 +23,7 @@ struct inputs {
   struct duplex_activation_table *own_activation;
   struct duplex_moe_routing routing;
   struct duplex_device_options device;
+  unsigned places;
 };
 
 static int check_axis(const struct option *options, const char *name, const struct tensor *tensor,
@@ -80,10 +84,16 @@ static int read_choices(const struct option *options, struct inputs *in) {
   static const char *const scores[] = {"topk-softmax", "softmax", "sigmoid", NULL};
   unsigned score;
   uint64_t top_k;
+  uint64_t places;
   if (choice_option(options, "--score", scores, &score) || read_device_options(options, &in->device) ||
       number_option(options, "--top-k", 1, DUPLEX_EXPERTS_MOST, 2, &top_k) ||
+      number_option(options, "--places", 1, MOE_PLACES_MOST, 0, &places) ||
       check_table(options, in->device.partials))
     return EXIT_BAD_INPUT;
+  if (places && !option_value(options, "--stats"))
+    return fail(EXIT_BAD_INPUT, "--places %" PRIu64 ": expected --stats with it, which has their clocks",
+                places);
+  in->places = (unsigned)places;
   in->routing = (struct duplex_moe_routing){.top_k = (unsigned)top_k,
                                             .score = (enum duplex_score)score,
                                             .renormalise = option_value(options, "--renormalise") != NULL};
@@ -97,15 +107,37 @@ static int check_top_k(const struct inputs *in) {
               in->router.shape[0]);
 }
 
+static int run_layer(struct duplex_device *device, const struct duplex_moe *moe, const struct inputs *in) {
+  return duplex_device_moe(device, moe, &in->routing, in->x.data, in->x.shape[0], in->y.data);
+}
+
+// The layer again, with the same results, from each of the places that are asked for.
+static int run_places(struct duplex_device *device, const struct duplex_moe *moe, const struct inputs *in,
+                      struct moe_places *places) {
+  int error = DUPLEX_OK;
+  for (; places->runs < in->places && !error; places->runs++) {
+    struct duplex_moe_stats stats;
+    error = duplex_device_idle(device, places->runs, in->places);
+    if (!error) error = run_layer(device, moe, in);
+    duplex_device_last_stats(device, &stats);
+    places->least = places->runs ? duplex_smaller(places->least, stats.cycles) : stats.cycles;
+    places->most = duplex_larger(places->most, stats.cycles);
+    places->sum += stats.cycles;
+  }
+  return error;
+}
+
 // Brings the layer to the device and runs it. Returns an exit status.
-static int compute(struct duplex_device *device, const struct outputs *outputs, const struct inputs *in) {
+static int compute(struct duplex_device *device, const struct outputs *outputs, const struct inputs *in,
+                   struct moe_places *places) {
   struct duplex_moe *moe = NULL;
   progress("measuring the table of time");
   int error = duplex_device_measure_table(device, &in->form);
   progress("uploading");
   if (!error) error = duplex_device_load_moe(device, &in->form.shape, &in->weights, in->activation, &moe);
   progress("computing");
-  if (!error) error = duplex_device_moe(device, moe, &in->routing, in->x.data, in->x.shape[0], in->y.data);
+  if (!error) error = run_layer(device, moe, in);
+  if (!error) error = run_places(device, moe, in, places);
   progress_end();
   return error ? device_error(device, outputs, error) : EXIT_GOOD;
 }
@@ -120,9 +152,10 @@ static int write_device_timeline(const struct option *options, struct outputs *o
 
 // Everything that is written, once the layer has run.
 static int write_results(const struct option *options, struct outputs *outputs, const struct inputs *in,
-                         const struct table_file *table, struct duplex_device *device) {
+                         const struct table_file *table, const struct moe_places *places,
+                         struct duplex_device *device) {
   int status = output_tensor(outputs, option_value(options, "--out"), &in->y);
-  if (!status) status = write_moe_stats(options, outputs, device);
+  if (!status) status = write_moe_stats(options, outputs, places, device);
   if (!status) status = write_device_timeline(options, outputs, device);
   if (!status) status = write_table(table, outputs, device, &in->form);
   return status;
@@ -146,9 +179,10 @@ static int run(const struct option *options, const struct inputs *in, struct out
   output_restore_name(outputs, error_text, sizeof error_text);
   name_file_option(options, error_text, sizeof error_text);
   if (error) return fail(exit_status_of(error), "%s", error_text);
+  struct moe_places places = {0};
   int status = read_table(&table, device, &in->form);
-  if (!status) status = compute(device, outputs, in);
-  if (!status) status = write_results(options, outputs, in, &table, device);
+  if (!status) status = compute(device, outputs, in, &places);
+  if (!status) status = write_results(options, outputs, in, &table, &places, device);
   error = duplex_device_end_files(device);
   if (!status && error) status = device_error(device, outputs, error);
   duplex_device_close(device);
@@ -198,6 +232,10 @@ static const struct option own_options[] = {
      "of h gathered are in no file",
      0, 0},
     XPU_TIMES_OPTION,
+    {"--places", "N",
+     "run the layer again from each of N places between two refreshes; statistics have the least, mean and "
+     "most clocks of these, and all else, as the timeline, of the last one",
+     0, 0},
     {"--timeline", "FILE.json", "what each processor did and when, for Perfetto", 0, 0},
     {"--timeline-picture", "FILE.svg", "the same as a picture", 0, 0},
     {"--stats", "FILE.json", "times of both sides beside the bound, bytes, commands, energy of the layer", 0,

@@ -31,6 +31,14 @@ static json_t *time_json(const struct duplex_moe_stats *s) {
                    (json_int_t)s->combine);
 }
 
+// null: the layer ran once.
+static json_t *places_json(const struct moe_places *places) {
+  if (!places->runs) return json_pack("{s:n}", "places");
+  return json_pack("{s:{s:i, s:I, s:f, s:I}}", "places", "runs", (int)places->runs, "cycles_least",
+                   (json_int_t)places->least, "cycles_mean", (double)places->sum / places->runs,
+                   "cycles_most", (json_int_t)places->most);
+}
+
 // Who ran what, and what moved.
 static json_t *work_json(const struct duplex_moe_stats *s) {
   return json_pack("{s:I, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:o, s:I}", "pairs",
@@ -45,7 +53,7 @@ static json_t *work_json(const struct duplex_moe_stats *s) {
                    "firmware_instructions", (json_int_t)s->firmware_instructions);
 }
 
-int write_moe_stats(const struct option *options, struct outputs *outputs,
+int write_moe_stats(const struct option *options, struct outputs *outputs, const struct moe_places *places,
                     const struct duplex_device *device) {
   static const char *const partials[] = {
       [DUPLEX_PARTIALS_ACC] = "acc", [DUPLEX_PARTIALS_F32] = "f32", [DUPLEX_PARTIALS_GATHERED] = "gathered"};
@@ -58,5 +66,5 @@ int write_moe_stats(const struct option *options, struct outputs *outputs,
                 "partials", partials[stats.partials], "copies", (json_int_t)stats.copies, "dram_bytes",
                 (json_int_t)stats.dram_bytes, "stacks", (int)duplex_device_stacks(device));
   return write_json(option_value(options, "--stats"), outputs,
-                    (json_t *[]){what, time_json(&stats), work_json(&stats)}, 3);
+                    (json_t *[]){what, time_json(&stats), places_json(places), work_json(&stats)}, 4);
 }

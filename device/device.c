@@ -10,6 +10,7 @@
 #include "device/kv.h"
 #include "device/layer.h"
 #include "device/tables.h"
+#include "driver/idle.h"
 #include "duplex/arithmetic.h"
 #include "duplex/hbm.h"
 
@@ -113,6 +114,24 @@ int duplex_device_open(const char *backend, const struct duplex_device_options *
 static int end_files(void *context, unsigned stack) {
   struct duplex_device *device = context;
   return duplex_stack_end_files(device->stack[stack]);
+}
+
+struct place {
+  struct duplex_device *device;
+  unsigned place, places;
+};
+
+static int idle(void *context, unsigned stack) {
+  const struct place *at = context;
+  return stack_idle(at->device->stack[stack], at->place, at->places);
+}
+
+int duplex_device_idle(struct duplex_device *device, unsigned place, unsigned places) {
+  struct place at = {device, place, places};
+  if (!device) return DUPLEX_ERROR_ARGUMENT;
+  if (place >= places)
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "place %u: expected one below %u", place, places);
+  return device_each_stack(device, idle, &at);
 }
 
 int duplex_device_end_files(struct duplex_device *device) {

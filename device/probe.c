@@ -6,13 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driver/idle.h"
 #include "driver/job.h"
 #include "driver/layer.h"
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
-#include "duplex/hbm.h"
 
-#define IDLE 4u  // intervals of refresh, in which all that are owed are done
 #define TOKENS_MOST (PROBE_PASSES * DUPLEX_LANES)  // of an expert
 
 static int tell(const struct probe *probe, int error) {
@@ -123,7 +122,6 @@ int probe_open(struct probe *probe, enum stage_kind kind, const struct schedule_
   int error = duplex_stack_open("cmodel", &own, &probe->stack, why, sizeof why);
   if (error && *why && text && size) return snprintf(text, size, "measuring: %s", why), error;
   if (!error) error = fit_layers(probe, &layer);
-  if (!error) probe->refresh_interval = duplex_dram_preset(own.backend.dram_preset)->nREFI / 2;
   return tell(probe, error);
 }
 
@@ -156,11 +154,7 @@ int probe_run_behind(const struct probe *probe, uint32_t first, unsigned experts
 }
 
 int probe_idle(const struct probe *probe, unsigned place, unsigned places) {
-  struct duplex_backend *backend = probe->stack->backend;
-  const uint64_t interval = probe->refresh_interval;
-  const uint64_t now = backend->ops->clocks(backend) % interval;
-  const uint64_t clocks = IDLE * interval + interval * place / places - now;
-  return tell(probe, backend->ops->advance(backend, clocks, NULL));
+  return tell(probe, stack_idle(probe->stack, place, places));
 }
 
 // Runs until the xPU is ready; *clocks: from now to the last data that is read or written.

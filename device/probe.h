@@ -22,7 +22,6 @@ struct probe {
   unsigned experts;  // that it has: as many as fit, PROBE_EXPERTS or a half, a quarter ... of them
   enum stage_kind kind;
   enum duplex_format format;  // of its results
-  uint64_t refresh_interval;  // clocks
   duplex_f16 *x;
   uint8_t *y;
   char *text;

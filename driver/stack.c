@@ -14,6 +14,7 @@
 #include "driver/stack_error.h"
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
+#include "duplex/hbm.h"
 #include "duplex/registers.h"
 
 #define WATCHDOG_CLOCKS (UINT64_C(1) << 34)
@@ -129,6 +130,7 @@ static int open_first(struct duplex_backend *backend, const struct duplex_stack_
   }
   shared->backend = backend;
   shared->process = getpid();
+  shared->refresh_interval = duplex_dram_preset(options->backend.dram_preset)->nREFI / 2;
   shared->logic_pim_bundles = ALL_BUNDLES;
   struct duplex_stack *self = new_stack(shared, options);
   int error = self ? check_identity(self, text, size) : DUPLEX_ERROR_NO_MEMORY;

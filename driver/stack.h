@@ -20,6 +20,7 @@ struct shared_stack {
   pid_t process;  // that opened the stack, the only one that may use it
   struct duplex_backend *backend;
   struct controller *controller;
+  uint64_t refresh_interval;   // clocks, from one refresh to the next
   unsigned logic_pim_bundles;  // the mask of those that are Logic-PIM's now; the others are the xPU's
   bool in_mid_job;             // a wait ended early: the DRAM is still Logic-PIM's
   struct duplex_stack *client[PROTOCOL_QUEUES];

@@ -290,6 +290,9 @@ refused "moe: 257 experts" "router257.npy: has 257 rows, expected 1 to 256" moe 
 refused "moe: 4097 tokens" "x4097.npy: has 4097 rows, expected 1 to 4096" "$duplex" moe --out out.npy --x x4097.npy "${layer[@]}"
 refused "moe: top-k above the experts" "--top-k 3: expected 1 to 2" moe "${layer[@]}" --top-k 3
 refused "moe: top-k 0" "--top-k" moe "${layer[@]}" --top-k 0
+refused "moe: no place" "--places is '0': expected a number from 1 to 100" moe "${layer[@]}" --places 0 --stats s.json
+refused "moe: 101 places" "--places is '101': expected a number from 1 to 100" moe "${layer[@]}" --places 101 --stats s.json
+refused "moe: places without statistics" "--places 2: expected --stats" moe "${layer[@]}" --places 2
 refused "moe: 0 stacks" "--stacks" moe "${layer[@]}" --stacks 0
 refused "moe: 9 stacks" "--stacks" moe "${layer[@]}" --stacks 9
 refused "moe: an unknown policy" "--policy" moe "${layer[@]}" --policy fastest

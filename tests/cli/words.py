@@ -199,7 +199,7 @@ def check_statistics():
         for file, shape in (("r", "2,70"), ("u", "2,5,70"), ("e", "2,70,5")):
             run("random", "--shape", shape, "--dist", "normal:1", "--out", folder / f"{file}.npy")
         run("moe", "--x", at["x"], "--router", folder / "r.npy", "--up", folder / "u.npy", "--down", folder / "e.npy", "--stacks", "2",
-            "--out", folder / "y.npy", "--stats", folder / "s.json", "--channels", "2")
+            "--out", folder / "y.npy", "--stats", folder / "s.json", "--channels", "2", "--places", "2")
         differ("statistics of moe against docs/command_line.md", set(keys_of(json.loads((folder / "s.json").read_text()))),
                keys_of_page("Statistics of a layer"))
 

@@ -65,6 +65,18 @@ static void test_open(void **state) {
   }
 }
 
+static void test_idle(void **state) {
+  struct duplex_device *device = open_device();
+  (void)state;
+  assert_int_equal(duplex_device_idle(NULL, 0, 1), DUPLEX_ERROR_ARGUMENT);
+  assert_int_equal(duplex_device_idle(device, 0, 0), DUPLEX_ERROR_ARGUMENT);
+  assert_said(device, "place 0: expected one below 0");
+  assert_int_equal(duplex_device_idle(device, 3, 3), DUPLEX_ERROR_ARGUMENT);
+  assert_said(device, "place 3: expected one below 3");
+  assert_int_equal(duplex_device_idle(device, 2, 3), 0);
+  duplex_device_close(device);
+}
+
 static const struct duplex_activation_table *relu(void) { return duplex_activation_builtin("relu"); }
 
 static int load(struct duplex_device *device, struct duplex_moe **moe) {
@@ -298,8 +310,9 @@ static void test_no_room(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_open),  cmocka_unit_test(test_load),
-                                     cmocka_unit_test(test_full),  cmocka_unit_test(test_copies),
-                                     cmocka_unit_test(test_turns), cmocka_unit_test(test_no_room)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_open),   cmocka_unit_test(test_idle),
+                                     cmocka_unit_test(test_load),   cmocka_unit_test(test_full),
+                                     cmocka_unit_test(test_copies), cmocka_unit_test(test_turns),
+                                     cmocka_unit_test(test_no_room)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
