@@ -140,9 +140,9 @@ int duplex_device_moe(struct duplex_device *device, const struct duplex_moe *moe
                       const struct duplex_moe_routing *routing, const duplex_f16 *x, size_t tokens,
                       duplex_f16 *y);
 
-// All stacks have nothing to do until no refresh is owed any more, and from there up to clock place / places of
-// the time from one refresh to the next. A layer's clocks depend on where it begins: one of 5 us by 3%. Errors:
-// ARGUMENT (place is not below places), and those of the back end.
+// All stacks have nothing to do until no refresh is owed any more, and from there up to clock place / places
+// of the time from one refresh to the next. A layer's clocks depend on where it begins: one of 5 us by 3%.
+// Errors: ARGUMENT (place is not below places), and those of the back end.
 int duplex_device_idle(struct duplex_device *device, unsigned place, unsigned places);
 
 // Times of the last layer, in clocks of 650 MHz. A phase lasts as long as its longer side.
