@@ -15,9 +15,9 @@
 #define FEW_HALVES 1u  // bins of a class with which the ends are tried too, and experts
 #define FEW_EXPERTS 4u
 #define FEW_PAIRS 3u
-#define MOST_TRIES 16u  // of spans, and of those in one direction before the middle is tried
-#define MOST_SAME 2u
-#define LITTLE 4u  // the span is found to this part of what an expert at a front takes
+#define MOST_TRIES 8u  // of spans: more win nothing and take long where many experts are hot
+#define MOST_SAME 2u   // tries in one direction before the middle is tried
+#define LITTLE 4u      // the span is found to this part of what an expert at a front takes
 #define FAR (UINT32_MAX / 2)
 #define RATE_BITS 6u  // of a rate behind the point
 
