@@ -97,9 +97,12 @@ uint64_t charges_decision_of(const struct moe_run *run) {
 // test_schedule_cost does not count.
 uint64_t charges_counts(size_t experts) { return clocks_of_instructions(56 + experts * 9 / 2); }
 
-// Two experts without work are five instructions of the loop in firmware/protocol/layer_run.c. Only those
-// before a job's first expert count: for others the controller has time while Logic-PIM works.
-uint64_t charges_search(size_t skipped) { return clocks_of_instructions(skipped * 5 / 2); }
+// Two experts without work are five instructions of the loop in firmware/protocol/layer_run.c, and four whose
+// cuts are decided are six. Only those before a job's first expert count: for others the controller has time
+// while Logic-PIM works.
+uint64_t charges_search(size_t skipped, bool decided) {
+  return clocks_of_instructions(decided ? skipped * 3 / 2 : skipped * 5 / 2);
+}
 
 static bool is_decided(const struct moe_run *run) {
   return schedule_is_decided((enum schedule_policy)run->decision.policy);

@@ -110,7 +110,8 @@ static void add_decision(const struct moe_run *run, struct schedule_phase phases
 
 // A controller looks for the first expert of each job.
 static void add_search(const struct moe_run *run, struct schedule_phase *phase) {
-  if (run->device->options.stack.riscv) phase->job_clocks += (uint32_t)charges_search(phase->skipped);
+  if (run->device->options.stack.riscv)
+    phase->job_clocks += (uint32_t)charges_search(phase->skipped, run->firmware_decides);
 }
 
 // The run's stage, whose phases are the layer's from number `number` on.

@@ -85,7 +85,8 @@ static int plan_stack(void *context, unsigned stack) {
                                      work.policy != DUPLEX_LAYER_DECIDED;
     error = layer_job_plan(run->stage->slice[stack], &work, &run->job[stack][piece].job);
   }
-  return error;
+  // Messages for a plan may be for Logic-PIM with all bundles, long before the layer begins.
+  return error ? error : duplex_stack_hand_over(run->device->stack[stack], 0);
 }
 
 int phase_plan(struct moe_run *run, unsigned owned) {

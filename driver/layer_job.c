@@ -134,7 +134,7 @@ static int plan_share(const struct duplex_layer *layer, const struct duplex_laye
     if (error) return error;
     share->expert[i] = (struct layer_share_expert){cut, work->counts[i], count};
     share->tokens += work->counts[i];
-    share->list[i / 2] |= LAYER_LIST(groups, cut) << i % 2 * 16;
+    if (cut && groups) share->list[i / 2] |= LAYER_LIST(groups, cut) << i % 2 * 16;
     share->counts[i / 2] |= work->counts[i] << i % 2 * 16;
     if (count < work->counts[i]) share->divided_groups += groups;
     if (!cut || !groups) continue;

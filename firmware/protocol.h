@@ -246,6 +246,7 @@ struct layer_tables {
 
 struct protocol {
   struct hal hal;
+  uint32_t soiled_slots;  // of hal
   volatile struct mailbox *box;
   uint32_t next;  // queue to look at first
   struct {

@@ -221,7 +221,7 @@ static double charge_group(const struct experts *x, const unsigned *counts, cons
   fill_phases(x, counts, sides, &x->costs, layer.phase);
   if (x->machine->controller) {
     fill_phases(x, counts, sides, &x->controlled, layer.controlled);
-    layer.controlled[0].job_clocks += (uint32_t)charges_search(layer.controlled[0].skipped);
+    layer.controlled[0].job_clocks += (uint32_t)charges_search(layer.controlled[0].skipped, false);
     layer.controlled_costs = &x->controlled;
   }
   cost->beside += x->layout.devices * phases_bytes(&layer);

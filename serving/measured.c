@@ -299,11 +299,12 @@ static bool decides_in_job(const struct measured *m, const struct layer_phases *
 }
 
 // A controller looks for the first expert of each job: about the first one with tokens, in a device's order.
-static void add_search(const struct measured *m, const uint16_t *given, struct schedule_phase phases[2]) {
+static void add_search(const struct measured *m, const uint16_t *given, bool decided,
+                       struct schedule_phase phases[2]) {
   unsigned first = 0;
   while (first + 1 < m->layout.of_group && given[first] == 0) first++;
   for (unsigned i = 0; i < 2; i++)
-    phases[i].job_clocks += (uint32_t)charges_search((size_t)first * phases[i].jobs);
+    phases[i].job_clocks += (uint32_t)charges_search((size_t)first * phases[i].jobs, decided);
 }
 
 static struct layer_phases phases_of(const struct measured *m, const uint16_t *given,
@@ -316,9 +317,10 @@ static struct layer_phases phases_of(const struct measured *m, const uint16_t *g
   schedule_phases(&m->times, counts, d, layer.phase);
   if (!is_controlled(m)) return layer;
   schedule_phases(&m->controlled, counts, d, layer.controlled);
-  add_search(m, given, layer.controlled);
+  const bool in_job = decides_in_job(m, &layer);
+  add_search(m, given, in_job, layer.controlled);
   layer.controlled_costs = schedule_costs_of(&m->controlled, d);
-  if (decides_in_job(m, &layer)) layer.counts = charges_counts(m->layout.of_group);
+  if (in_job) layer.counts = charges_counts(m->layout.of_group);
   return layer;
 }
 

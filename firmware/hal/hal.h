@@ -19,6 +19,7 @@ struct hal {
   const volatile uint32_t *cancel, *generation;
   uint32_t cancel_value, generation_value;
   uint32_t watchdog_clocks;  // of the RV32 controller; 0: none
+  uint32_t *soiled;          // the first so many slots of the ring may have words of ATTENTION that are not 0
 };
 
 static inline bool hal_cancelled(const struct hal *hal) {

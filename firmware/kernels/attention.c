@@ -215,6 +215,7 @@ void firmware_attention(const struct hal *hal, const struct attention_job *job, 
                         void *context, struct firmware_report *report) {
   struct ring ring;
   ring_start(&ring, hal, report);
+  ring_soil(&ring);
   for (uint32_t i = 0; i < job->sequences; i++) {
     struct attention_sequence own;
     const struct attention_segment *segments = next(context, i, &own);

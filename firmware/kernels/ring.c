@@ -32,6 +32,7 @@ void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report
   ring->hal = hal;
   ring->report = report;
   ring->known = DUPLEX_RING_ENTRIES;
+  ring->soiled = *hal->soiled ? DUPLEX_RING_ENTRIES : 0;
   hal_write(hal, DUPLEX_REG_CONTROL, ENABLE);
   ring->produced = hal_read(hal, DUPLEX_REG_DOORBELL);
   ring->completed = hal_read(hal, DUPLEX_REG_COMPLETED);
@@ -80,10 +81,16 @@ __attribute__((noinline)) bool ring_make_room(struct ring *ring) {
   return true;
 }
 
-// What this kind of descriptor does not use of a slot that may hold anything.
-static inline void clear_attention_words(const struct ring *ring, uint32_t slot) {
+// What LOAD and GEMM do not use of a slot.
+static inline void clear_attention_words(const struct hal *hal, uint32_t slot) {
   for (uint32_t word = PUSHED_WORDS; word < DUPLEX_DESCRIPTOR_WORDS; word++)
-    hal_write_word(ring->hal, slot, word, 0);
+    hal_write_word(hal, slot, word, 0);
+}
+
+bool ring_tidy(const struct hal *hal) {
+  if (*hal->soiled == 0) return false;
+  clear_attention_words(hal, ring_place(--*hal->soiled));
+  return true;
 }
 
 // Words from `from` to before `end`, without a loop.
@@ -98,7 +105,7 @@ __attribute__((noinline)) bool ring_push_kept(struct ring *ring, const uint32_t 
                                               uintptr_t form, uint32_t source, uint32_t results, bool last) {
   uintptr_t *held = &ring->held[ring->produced % DUPLEX_RING_ENTRIES];
   const bool known = ring->report->descriptors >= ring->known && *held == form;
-  const bool new = ring_slot_is_new(ring);
+  const bool soiled = ring->report->descriptors < ring->soiled;
   const uint32_t slot = ring_slot(ring);
   const uint32_t fields = ring_fields(ring, last);
   hal_write_word(ring->hal, slot, DUPLEX_DESC_SRC_BASE_WORD, source);
@@ -111,7 +118,7 @@ __attribute__((noinline)) bool ring_push_kept(struct ring *ring, const uint32_t 
   if (!known) {
     write_words(ring, slot, d, DUPLEX_DESC_ROWS_WORD, DUPLEX_DESC_DST_BASE_WORD);
     write_words(ring, slot, d, DUPLEX_DESC_DST_BASE_WORD + 1, PUSHED_WORDS);
-    if (new) clear_attention_words(ring, slot);
+    if (soiled) clear_attention_words(ring->hal, slot);
   }
   return ring_commit(ring);
 }

@@ -18,6 +18,7 @@ struct ring {
   // descriptors of this job from `known` on.
   uintptr_t held[DUPLEX_RING_ENTRIES];
   uint32_t known;
+  uint32_t soiled;  // descriptors of this job up to this one come to slots that may have words of ATTENTION
 };
 
 // Empties the ring, waits until nothing is under way, clears errors: after this the stack is as if no job had
@@ -26,6 +27,10 @@ void ring_recover(const struct hal *hal);
 
 // Makes the stack ready: enabled, interrupts on.
 void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report *report);
+
+// Between jobs, when there is nothing else to do: clears a slot's words of ATTENTION, which LOAD and GEMM
+// need so. False: all slots are clean.
+bool ring_tidy(const struct hal *hal);
 
 // Ends the job with this result, the stack as by ring_recover.
 void ring_abandon(struct ring *ring, enum firmware_result result);
@@ -48,11 +53,15 @@ static inline void ring_forget(struct ring *ring) {
   ring->known = ring->report->descriptors + DUPLEX_RING_ENTRIES;
 }
 
-// The same in steps, for a kernel that writes the words itself. The next slot, for hal_write_word; it keeps
-// its words until they are written again.
-static inline uint32_t ring_slot(const struct ring *ring) {
-  return hal_base(DUPLEX_REG_RING + 4 * DUPLEX_DESCRIPTOR_WORDS * (ring->produced % DUPLEX_RING_ENTRIES));
+static inline uint32_t ring_place(uint32_t entry) {
+  return hal_base(DUPLEX_REG_RING + 4 * DUPLEX_DESCRIPTOR_WORDS * entry);
 }
+// The same in steps, for a kernel that writes the words itself. The next slot, for hal_write_word; it keeps
+// its words until they are written again. ring_soil: a kernel that writes words of ATTENTION begins.
+static inline uint32_t ring_slot(const struct ring *ring) {
+  return ring_place(ring->produced % DUPLEX_RING_ENTRIES);
+}
+static inline void ring_soil(const struct ring *ring) { *ring->hal->soiled = DUPLEX_RING_ENTRIES; }
 // This job has not written it yet.
 static inline bool ring_slot_is_new(const struct ring *ring) {
   return ring->report->descriptors < DUPLEX_RING_ENTRIES;

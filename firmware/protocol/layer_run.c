@@ -16,7 +16,7 @@ struct run {
   const uint32_t *entry;                    // of expert 0
   uint32_t experts;                         // of the layer
   uint32_t expert;                          // to be read next
-  uint32_t halves;                          // of the list's last word, those that are left
+  uint32_t left;                            // of the list's last word, or of four cuts, what comes next
   uint32_t stripe;                          // of the weights, as SRC_STRIPE
   uint32_t x, results, x_end, results_end;  // with their stripes
   uint32_t share;
@@ -35,7 +35,7 @@ static inline uint32_t find_pair(volatile const uint32_t *list, uint32_t pair, u
 // Groups and cut of the next expert with work, from the list, of which each word is read once. False: none.
 static inline bool find_in_list(struct run *run, struct layer_expert *expert) {
   const uint32_t pairs = duplex_divide_up(run->experts, 2);
-  uint32_t halves = run->halves >> 16;
+  uint32_t halves = run->left;
   for (uint32_t i = run->expert; i < run->experts; i++, halves >>= 16) {
     if (i % 2 == 0) i = 2 * find_pair(run->list, i / 2, pairs, &halves);
     if (i >= run->experts) break;
@@ -43,36 +43,38 @@ static inline bool find_in_list(struct run *run, struct layer_expert *expert) {
     expert->cut = halves >> 12 & 0xf;
     if (!expert->groups || !expert->cut) continue;
     run->expert = i + 1;
-    run->halves = halves;
+    run->left = halves >> 16;
     return true;
   }
   return false;
 }
 
-// The first pair of experts from `pair` on that has tokens.
-static inline uint32_t find_counted(const uint16_t *counts, uint32_t pair, uint32_t pairs) {
-  for (; pair < pairs; pair++) {
-    uint32_t word;
-    __builtin_memcpy(&word, __builtin_assume_aligned(counts + 2 * pair, sizeof word), sizeof word);
-    if (word) break;
+// The first four experts from `four` on of which some have a cut, which those without tokens have not, and
+// the cuts.
+static inline uint32_t find_four(const uint8_t *cut, uint32_t four, uint32_t fours, uint32_t *cuts) {
+  for (; four < fours; four++) {
+    __builtin_memcpy(cuts, __builtin_assume_aligned(cut + 4 * four, sizeof *cuts), sizeof *cuts);
+    if (*cuts) break;
   }
-  return pair;
+  return four;
 }
 
 // The same by the decision, which is about whole experts unless it is `best`. A stack whose slice ends before
 // a part has fewer of them, and where an expert has no such piece there is nothing to do.
 static inline bool find_decided(struct run *run, struct layer_expert *expert) {
-  const uint32_t pairs = duplex_divide_up(run->experts, 2);
-  for (uint32_t i = run->expert; i < run->experts; i++) {
-    if (i % 2 == 0) i = 2 * find_counted(run->decided->counts, i / 2, pairs);
-    if (i >= run->experts) break;
+  const uint32_t fours = duplex_divide_up(run->experts, 4);
+  uint32_t cuts = run->left;
+  for (uint32_t i = run->expert;; i++, cuts >>= 8) {
+    if (!cuts) i = 4 * find_four(run->cut, duplex_divide_up(i, 4), fours, &cuts);
+    for (; cuts && !(cuts % 256); cuts >>= 8) i++;
+    if (i >= run->experts) return false;
     expert->groups = schedule_groups(run->decided->counts[i]);
-    expert->cut = (uint32_t)duplex_smaller(run->cut[i], run->job->parts);
-    if (!expert->groups || !expert->cut || run->entry[i] == LAYER_ABSENT) continue;
+    expert->cut = (uint32_t)duplex_smaller(cuts % 256, run->job->parts);
+    if (!expert->groups || run->entry[i] == LAYER_ABSENT) continue;
     run->expert = i + 1;
+    run->left = cuts >> 8;
     return true;
   }
-  return false;
 }
 
 static enum layer_next_result wrong(struct run *run, enum completion_status status, uint32_t detail) {

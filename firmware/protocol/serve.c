@@ -12,6 +12,8 @@ void protocol_start(struct protocol *protocol, struct mailbox *box) {
   protocol->next = 0;
   protocol->table.generation = 0;
   layer_tables_clear(protocol->tables);
+  protocol->soiled_slots = DUPLEX_RING_ENTRIES;
+  protocol->hal.soiled = &protocol->soiled_slots;
   protocol->box = box;
   protocol->box->queues = PROTOCOL_QUEUES;
   protocol->box->entries = PROTOCOL_ENTRIES;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Messages that name what is not theirs, or hold a wrong number: each is refused with the word that is wrong.
+#include "backend/controller.h"
+#include "duplex/descriptor.h"
 #include "duplex/error.h"
 #include "duplex/kv_cache.h"
 #include "duplex/registers.h"
@@ -73,6 +75,44 @@ static void test_regions(void **state) {
   duplex_stack_release(stack, weights);
   duplex_stack_release(client, own);
   duplex_stack_close(client);
+  duplex_stack_close(stack);
+}
+
+// Whether some slot of the ring has words of ATTENTION that are not 0.
+static bool is_soiled(struct duplex_stack *stack) {
+  uint32_t any = 0;
+  for (uint32_t slot = 0; slot < DUPLEX_RING_ENTRIES; slot++)
+    for (uint32_t word = PUSHED_WORDS; word < DUPLEX_DESCRIPTOR_WORDS; word++) {
+      uint32_t value;
+      const uint32_t at = DUPLEX_REG_RING + 4 * (slot * DUPLEX_DESCRIPTOR_WORDS + word);
+      assert_int_equal(stack->backend->ops->reg_read(stack->backend, at, &value), 0);
+      any |= value;
+    }
+  return any != 0;
+}
+
+// A controller with nothing to do clears what attention has left in the ring, so that the next job need not.
+static void test_ring_is_tidied(void **state) {
+  enum { HEADS = 2, D = 64, LENGTH = 70, IDLE = 3000 };
+  struct duplex_stack *stack = open_stack(setup_of(state));
+  const struct duplex_kv_options options = {
+      .heads = HEADS, .head_size = D, .page_positions = 128, .pages = 1};
+  struct duplex_kv_cache *cache;
+  struct duplex_sequence *sequence;
+  static duplex_f16 o[HEADS * D];
+  struct duplex_weights *weights = upload(stack);
+  assert_int_equal(duplex_kv_open(stack, &options, &cache), 0);
+  assert_int_equal(duplex_kv_begin(cache, DUPLEX_KV_SPACES, LENGTH, &sequence), 0);
+  assert_int_equal(duplex_kv_append(sequence, 0, w, w + 20000, LENGTH, 0), 0);
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, x, HEADS, 0, o), 0);
+  assert_true(is_soiled(stack));
+  assert_right(stack, weights);  // at once
+  assert_int_equal(duplex_stack_attention(cache, 0, &sequence, 1, x, HEADS, 0, o), 0);
+  struct controller *controller = stack->shared->controller;
+  assert_int_equal(controller->ops->run(controller, IDLE), 0);
+  assert_int_equal(is_soiled(stack), !setup_of(state).riscv);
+  assert_right(stack, weights);
+  duplex_kv_close(cache);
   duplex_stack_close(stack);
 }
 
@@ -242,6 +282,7 @@ static void test_scores_without_room_are_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       ON_ALL(test_regions),
+      ON_ALL(test_ring_is_tidied),
       ON_ALL(test_attention_list),
       ON_ALL(test_attention_messages_are_checked),
       ON_ALL(test_scores_without_room_are_refused),

@@ -350,6 +350,37 @@ static void test_policies(void **state) {
   duplex_stack_close(stack);
 }
 
+// Messages that a decided job of the layer takes, after this table is set.
+static uint32_t messages_with(struct duplex_layer *layer, const struct schedule_times *times) {
+  static const uint8_t none[EXPERTS] = {0};
+  static duplex_f32 y[EXPERTS * TOKENS * HIDDEN];
+  struct duplex_stack *stack = layer->stack;
+  assert_int_equal(duplex_stack_set_times(stack, times), 0);
+  const uint32_t first = stack->queue.produced;
+  assert_int_equal(run_piece(layer, 0, DUPLEX_LAYER_XPU, none, y), 0);
+  return stack->queue.produced - first;
+}
+
+// A table that the firmware has is not brought again, and another one is.
+static void test_times_once(void **state) {
+  static struct schedule_times times;
+  struct duplex_stack *stack = open_stack(setup_of(state));
+  struct duplex_layer *layer = load_halved(stack, &times);
+  static struct schedule_times other;
+  other = times;
+  other.costs[0].given++;
+  schedule_seal(&other);
+  const uint32_t first = messages_with(layer, &times);  // the layer is registered, too
+  const uint32_t known = messages_with(layer, &times);
+  const uint32_t brought = messages_with(layer, &other);
+  assert_in_range(known, 1, brought - 1);
+  assert_int_equal(messages_with(layer, &other), known);
+  assert_int_equal(messages_with(layer, &times), brought);
+  assert_int_equal(duplex_stack_reset(stack), 0);
+  assert_int_equal(messages_with(layer, &times), first);
+  duplex_stack_close(stack);
+}
+
 // The times of a layer of which each expert lies twice. Each group takes the xPU longer than Logic-PIM.
 static void make_copied(struct schedule_times *times) {
   static const struct schedule_shape shape = {.hidden = HIDDEN,
@@ -434,8 +465,9 @@ static int prepare_layer(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      ON_BOTH(test_wrong_words), ON_BOTH(test_times),    ON_BOTH(test_registered_again), ON_BOTH(test_cancel),
-      ON_BOTH(test_clients),     ON_BOTH(test_policies), ON_BOTH(test_divided),
+      ON_BOTH(test_wrong_words), ON_BOTH(test_times),   ON_BOTH(test_registered_again),
+      ON_BOTH(test_cancel),      ON_BOTH(test_clients), ON_BOTH(test_policies),
+      ON_BOTH(test_times_once),  ON_BOTH(test_divided),
   };
   (void)rtl_riscv;
   return cmocka_run_group_tests(tests, prepare_layer, NULL);

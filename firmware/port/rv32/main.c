@@ -41,6 +41,7 @@ int main(void) {
     protocol.hal.watchdog_clocks = mailbox.watchdog_clocks;
     while (protocol_serve(&protocol)) *platform(RV32_COMPLETE) = 0;
     set_timer(0);
-    while (!(*platform(RV32_PENDING) & RV32_PENDING_DOORBELL)) __asm__ volatile("wfi" ::: "memory");
+    while (!(*platform(RV32_PENDING) & RV32_PENDING_DOORBELL))
+      if (!ring_tidy(&protocol.hal)) __asm__ volatile("wfi" ::: "memory");
   }
 }
