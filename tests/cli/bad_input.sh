@@ -458,6 +458,11 @@ refused "serve: kernels that are no folder" "duplex: --tables zero.csv: is no fo
 echo '{"architectures": []}' >none.json
 refused "serve: a model of no class" "duplex: --model none.json:1: architectures is wrong: expected a list of one name of MixtralForCausalLM, " \
   "$duplex" serve --system gpu --model none.json
+printf '{"model_type": "qwen2_moe", "num_hidden_layers": 4, "hidden_size": 64, "intermediate_size": 96, "moe_intermediate_size": 32,
+  "num_attention_heads": 4, "num_experts_per_tok": 2, "vocab_size": 100, "num_experts": 8, "shared_expert_intermediate_size": 64,
+  "mlp_only_layers": [0, 4]}' >dense_layers.json
+refused "serve: a dense layer behind the last one" "duplex: --model dense_layers.json:3: mlp_only_layers is not as it must be, expected a list of layers from 0 to 3" \
+  "$duplex" serve --system gpu --model dense_layers.json
 # Nothing in place of a file, a folder or an operand: the option, and what it takes.
 for option in "times|FOLDER" "tables|FOLDER" "trace|FILE" "constants|FILE.json" "json|FILE.json" "imbalance|uniform.zipf:A.power:A.FILE.csv" "stages-out|FILE.csv"; do
   refused "serve: an empty --${option%|*}" "duplex: --${option%|*} '': expected ${option#*|}" "$duplex" serve --system gpu --model mixtral "--${option%|*}" ''
