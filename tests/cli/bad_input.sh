@@ -489,6 +489,7 @@ refused "serve: policy best without tables" "--policy best: expected --mode full
 # Options that would change nothing: OPTION|SYSTEM|MODEL|MESSAGE. tests/serving/outputs.py has all systems.
 sed 's/}/, "weight_bits": 8}/; s/"moe_every": 2/"moe_every": 1/' dense.json >bits8.json
 printf '{"comment": "",\n"beside": "none"}\n' >none_beside.json
+mkdir decode.d gemm.d reduce.d && touch decode.d/decode.csv gemm.d/gemm.csv reduce.d/all_reduce.csv
 while IFS='|' read -r option system model word; do
   # shellcheck disable=SC2086
   refused "serve: $option on $system of $model" "duplex: $word" "$duplex" serve --system $system --model $model --json stats.json $option
@@ -510,6 +511,9 @@ done <<'END'
 --measure|duplex|opt-66b|--measure: opt-66b has no experts
 --times x|bankgroup-pim|mixtral|--times: bankgroup-pim has no Logic-PIM
 --times .|duplex|bits8.json|--times: bits8.json:2 has weights of 8 bits
+--tables decode.d|duplex|mixtral|--tables: decode.d/decode.csv is not asked for, since duplex decodes beside the xPU, expected one of gemm.csv, prefill.csv, elements.csv, all_reduce.csv in the folder$
+--tables gemm.d|gpu|bits8.json|--tables: gemm.d/gemm.csv is not asked for, since bits8.json:2 has weights of 8 bits, expected one of prefill.csv, elements.csv, decode.csv, all_reduce.csv in the folder$
+--tables reduce.d --devices 2|hetero|mixtral|--tables: reduce.d/all_reduce.csv is not asked for, since hetero has no two xPUs in a node, expected one of gemm.csv, prefill.csv, elements.csv in the folder$
 --copies 1|gpu|mixtral|--copies: gpu has no Logic-PIM
 --copies 2|gpu|mixtral|--copies: gpu has no Logic-PIM
 --copies 2|duplex|mixtral|--copies: policy default of duplex has no use for two copies of each expert, expected policy best$

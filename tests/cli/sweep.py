@@ -105,7 +105,17 @@ def check_idle(folder):
                     "--json", "one.json"], cwd=folder, check=True, capture_output=True)
     expect("as without them", float(rows["gpu", "1", "default"]["throughput_tok_s"]) == float("%.9g" % json.loads(
         (folder / "one.json").read_text())["throughput_tok_s"]))
-    for what, plan, word in (("of no system", {"options": {"partials": "acc"}, "grid": {"system": ["gpu", "2xgpu"]}}, "options.partials changes nothing"),
+    (folder / "kernels").mkdir()
+    (folder / "kernels/decode.csv").write_text("num_heads,num_key_value_heads,head_dim,batch_size,length,latency_us\n8,2,128,16,1024,900\n")
+    write(folder, "kernels.json", {**options, "copies": 1, "tables": "kernels"}, {"system": ["gpu", "duplex-pe-et", "bank-pim"]})
+    done = sweep(folder, "kernels.json")
+    slower, same, _ = list(csv.DictReader((folder / "kernels.csv").open()))
+    expect(f"kernels of decode attention change the xPU's alone {done.stderr.strip()}", done.returncode == 0
+           and 0 < float(slower["throughput_tok_s"]) < 0.5 * float(rows["gpu", "1", "default"]["throughput_tok_s"])
+           and same["throughput_tok_s"] == rows["duplex-pe-et", "1", "default"]["throughput_tok_s"])
+    for what, plan, word in (("kernels of no system", {"options": {"tables": "kernels"}, "grid": {"system": ["duplex", "bank-pim"]}},
+                              "options.tables changes nothing at any point: kernels/decode.csv is not asked for, since bank-pim decodes"),
+                             ("of no system", {"options": {"partials": "acc"}, "grid": {"system": ["gpu", "2xgpu"]}}, "options.partials changes nothing"),
                              ("of no model", {"options": {}, "grid": {"imbalance": ["uniform", "zipf:1"], "system": ["gpu"], "model": ["opt-66b"]}},
                               "grid.imbalance changes nothing at any point: opt-66b has no experts, expected a model"),
                              ("of no mode", {"options": {"mode": "paper"}, "grid": {"firmware": ["native"], "system": ["duplex"]}},
