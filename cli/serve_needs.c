@@ -6,9 +6,6 @@
 
 #include "serving/needs.h"
 
-const char *const serve_modes[] = {"full", "paper", "authors", NULL};
-const char *const serve_policies[] = {"default", "best", "paper", "pim", "xpu", NULL};
-
 #define NEEDS_TABLES (NEED_FULL | NEED_EXPERTS | NEED_LOGIC_PIM | NEED_16_BITS)
 
 static const struct {

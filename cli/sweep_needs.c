@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/serve_needs.h"
+#include "cli/serve_values.h"
 
 #define FIRST 2u  // of the arguments, behind "duplex serve"
 

@@ -86,8 +86,8 @@ static int read_mode(const struct config_file *file, enum serving_mode mode, boo
   return config_fields(file, names[mode], json_object_get(file->root, names[mode]), fields, false);
 }
 
-// Reads the constants of hardware, and those of the mode.
-static int read_constants(const char *name, enum serving_mode mode, struct numbers *n, char *error,
+// Reads the constants of hardware, and those of the mode (NULL: of none).
+static int read_constants(const char *name, const enum serving_mode *mode, struct numbers *n, char *error,
                           size_t size) {
   struct config_file file;
   json_t *object;
@@ -106,10 +106,16 @@ static int read_constants(const char *name, enum serving_mode mode, struct numbe
   if (!status) status = read_hardware(&file, true, n);
   for (enum serving_mode m = SERVING_FULL; m <= SERVING_AUTHORS && !status; m++) {
     struct numbers others = {0};  // checked, too
-    status = read_mode(&file, m, m == mode, m == mode ? n : &others);
+    const bool wanted = mode && m == *mode;
+    status = read_mode(&file, m, wanted, wanted ? n : &others);
   }
   config_close(&file);
   return status;
+}
+
+int machine_check_constants(const char *name, char *error, size_t size) {
+  struct numbers n = {0};
+  return read_constants(name, NULL, &n, error, size);
 }
 
 static int check_system(const struct config_file *file, const struct numbers *n) {
@@ -321,7 +327,7 @@ int machine_read_parts(struct machine *m, const struct serving_options *options,
 int machine_read(struct machine *m, const struct serving_options *options, const struct serving_model *model,
                  char *error, size_t size) {
   struct numbers n = {.times_devices = 1};
-  int status = read_constants(options->constants, options->mode, &n, error, size);
+  int status = read_constants(options->constants, &options->mode, &n, error, size);
   if (!status) status = read_system(options->system, options->mode, &n, error, size);
   if (!status && options->mode == SERVING_FULL && n.beside == BESIDE_LOGIC_PIM)
     status = covered_check(options, n.layout == LAYOUT_HETERO, error, size);

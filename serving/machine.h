@@ -46,6 +46,8 @@ struct machine {
 
 int machine_read(struct machine *machine, const struct serving_options *options,
                  const struct serving_model *model, char *error, size_t size);
+// Whether some mode may have these constants. Returns 0 or a code, with a line in `error`.
+int machine_check_constants(const char *name, char *error, size_t size);
 // Only what the system is made of: mode, beside, layout, co_processing, expert_tensor, nodes, and the devices
 // of a node.
 int machine_read_parts(struct machine *machine, const struct serving_options *options,

@@ -522,6 +522,26 @@ done <<'END'
 --copies auto|duplex-pe|llama3-70b|--copies: llama3-70b has no experts
 END
 
+# Values of a sweep that its points leave out, or that not all have: OPTION|VALUES|MORE OF THE GRID|MESSAGE.
+while IFS='|' read -r option values more word; do
+  printf '{"options": {},\n"grid": {"%s": [%s], %s}}\n' "$option" "$values" "$more" >plan.json
+  refused "sweep: $option of $values" "duplex: plan.json:2: $word" "$duplex" sweep plan.json
+done <<'END'
+partials|"acc", "half"|"system": ["gpu", "duplex"], "model": ["mixtral"]|--partials is 'half': expected acc or f32$
+policy|"default", "bets"|"system": ["gpu"], "model": ["mixtral", "opt-66b"]|--policy is 'bets': expected default, best, paper, pim or xpu$
+firmware|"avr"|"system": ["gpu", "duplex"], "model": ["mixtral"], "mode": ["paper"]|--firmware is 'avr': expected riscv or native$
+limit-first|"NaN"|"system": ["gpu"], "model": ["mixtral"], "mode": ["authors"]|--limit-first is 'NaN': expected a number from 1e-06 to 1e+09$
+max-num-seqs|-1|"system": ["gpu"], "model": ["mixtral"]|--max-num-seqs is '-1': expected a number from 1 to 16777216$
+imbalance|"zipf:NaN"|"system": ["gpu"], "model": ["opt-66b"]|--imbalance zipf:NaN: expected a number from 0 to 10 behind the colon$
+imbalance|"nowhere.csv"|"system": ["gpu"], "model": ["opt-66b", "mixtral"]|--imbalance nowhere.csv: No such file or directory, expected uniform
+tables|"nowhere"|"system": ["gpu"], "model": ["mixtral"], "mode": ["paper", "full"]|--tables nowhere: expected gemm.csv
+times|"nowhere"|"system": ["gpu", "duplex"], "model": ["mixtral"]|--times nowhere: No such file or directory, expected a folder$
+trace|"nowhere.csv"|"system": ["gpu"], "model": ["mixtral"], "mode": ["authors"]|--trace nowhere.csv: No such file or directory, expected a file of requests$
+constants|"nowhere.json"|"system": ["gpu"], "model": ["mixtral"]|--constants nowhere.json: No such file or directory, expected a file or constants
+system|"gpu", "nowhere"|"model": ["mixtral"]|--system nowhere: No such file or directory, expected a file or
+model|"mixtral", "nowhere"|"system": ["gpu"]|--model nowhere: No such file or directory, expected a file or
+END
+
 # What must be accepted: the help, header versions 2 and 3, an output over an input.
 for arguments in "--help" "-h" "gemm -h" "batch -h" "gemm --x -h" "info -h" "--version" "help" "help gemm" "help --man" \
   "help --man batch" "help --bash" "convert --help" "batch --help" "help --help" "gemm --help" "expert --help" "attention --help" \
