@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // duplex serve: simulates a system that serves a model.
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -15,41 +13,23 @@
 #include "cli/serve_report.h"
 #include "cli/serve_scheduler.h"
 #include "cli/serve_tables.h"
+#include "cli/serve_values.h"
 #include "duplex/error.h"
 #include "serving/rate.h"
 
-static int real_option(const struct option *options, const char *name, double least, double most,
-                       double *number) {
-  const char *text = option_value(options, name);
-  if (!text || (read_real(text, number) && *number >= least && *number <= most)) return EXIT_GOOD;
-  return fail(EXIT_BAD_INPUT, "%s is '%s': expected a number from %g to %g", name, text, least, most);
-}
-
-static int whole_option(const struct option *options, const char *name, unsigned least, unsigned most,
-                        unsigned *number) {
-  uint64_t value;
-  const int status = number_option(options, name, least, most, *number, &value);
-  *number = (unsigned)value;
-  return status;
-}
-
 // Requests of a file: all of them are measured unless something else is asked for.
-static int read_trace(const struct option *options, struct serving_options *s, struct serving_trace *trace) {
+static int read_trace(const struct option *options, const struct serve_values *v, struct serving_options *s,
+                      struct serving_trace *trace) {
   const char *path = option_value(options, "--trace");
-  unsigned format;
-  double rate = 0;
   char error[600];
-  if (choice_option(options, "--format", serving_trace_formats, &format) ||
-      real_option(options, "--rate", 1e-6, 1e6, &rate))
-    return EXIT_BAD_INPUT;
   if (!path) return EXIT_GOOD;
   if (s->rate > 0)
     return fail(EXIT_BAD_INPUT, "--qps with --trace: expected --rate, which stretches its arrivals");
-  if (serving_trace_read(trace, path, format, rate, error, sizeof error))
+  if (serving_trace_read(trace, path, v->format, v->rate, error, sizeof error))
     return fail(EXIT_BAD_INPUT, "--trace %s", error);
   s->trace = trace;
-  s->warm_up = 0;
-  s->measured = (unsigned)trace->count;
+  if (!option_value(options, "--warm-up")) s->warm_up = 0;
+  if (!option_value(options, "--measured")) s->measured = (unsigned)trace->count;
   return EXIT_GOOD;
 }
 
@@ -61,15 +41,6 @@ static int check_trace(const struct option *options, struct serving_options *s) 
   return fail(EXIT_BAD_INPUT,
               "--warm-up and --measured are %u and %u: expected at most %zu requests, as --trace has",
               s->warm_up, s->measured, s->trace->count);
-}
-
-// A folder that is named is there, though no table of it may be wanted.
-static int check_times(const struct serving_options *s) {
-  DIR *folder = s->tables ? opendir(s->tables) : NULL;
-  if (s->tables && !folder)
-    return fail(EXIT_BAD_INPUT, "--times %s: %s, expected a folder", s->tables, strerror(errno));
-  if (folder) closedir(folder);
-  return EXIT_GOOD;
 }
 
 static int refuse_given(const struct option *options, const char *const *names, const char *why) {
@@ -93,72 +64,13 @@ static int refuse_ignored(const struct option *options, enum serving_mode mode) 
              : refuse_given(options, of_trace, ": expected --trace with it");
 }
 
-// Reads what is chosen by a word.
-static int read_choices(const struct option *options, struct serving_options *s) {
-  static const char *const rules[] = {"paper", "strict", NULL};
-  static const char *const presets[] = {"hbm3_5200", "hbm3_6400", NULL};
-  static const char *const partials[] = {"acc", "f32", NULL};
-  static const char *const copies[] = {"auto", "1", "2", NULL};
-  static const char *const firmwares[] = {"riscv", "native", NULL};
-  unsigned mode, policy, rule, preset, partial, firmware;
-  if (choice_option(options, "--mode", serve_modes, &mode) ||
-      choice_option(options, "--policy", serve_policies, &policy) ||
-      choice_option(options, "--activation-rule", rules, &rule) ||
-      choice_option(options, "--dram-preset", presets, &preset) ||
-      choice_option(options, "--partials", partials, &partial) ||
-      choice_option(options, "--copies", copies, &s->copies) ||
-      choice_option(options, "--firmware", firmwares, &firmware))
-    return EXIT_BAD_INPUT;
-  s->mode = (enum serving_mode)mode;
-  s->policy = (enum serving_policy)policy;
-  s->strict = rule == 1;
-  s->f32_partials = partial == 1;
-  s->native = firmware == 1;
-  s->dram_preset = preset ? presets[preset] : NULL;
-  return EXIT_GOOD;
-}
-
-// Reads rates and limits; an open loop is shorter than a closed one.
-static int read_rates(const struct option *options, struct serving_options *s) {
-  if (real_option(options, "--len-sd", 0, 1, &s->deviation) ||
-      real_option(options, "--qps", 1e-6, 1e6, &s->rate) ||
-      real_option(options, "--limit-first", 1e-6, 1e9, &s->limit_first) ||
-      real_option(options, "--limit-token", 1e-6, 1e9, &s->limit_token))
-    return EXIT_BAD_INPUT;
-  s->limit_first *= 1e-3;
-  s->limit_token *= 1e-3;
-  s->warm_up = s->rate > 0 ? 500 : 1000;
-  s->measured = s->rate > 0 ? 4000 : 10000;
-  return EXIT_GOOD;
-}
-
 // Reads what is simulated; with --trace the requests too.
-static int read_serving(const struct option *options, struct serving_options *s,
+static int read_serving(const struct option *options, struct serving_options *s, struct serve_values *v,
                         struct serving_trace *trace) {
-  *s = (struct serving_options){.system = option_value(options, "--system"),
-                                .model = option_value(options, "--model"),
-                                .constants = option_value(options, "--constants"),
-                                .imbalance = option_value(options, "--imbalance"),
-                                .tables = option_value(options, "--times"),
-                                .kernels = option_value(options, "--tables"),
-                                .measure = option_value(options, "--measure") != NULL,
-                                .batch = 64,
-                                .input = 1024,
-                                .output = 1024};
-  if (read_choices(options, s) || refuse_ignored(options, s->mode) || read_rates(options, s) ||
-      read_trace(options, s, trace))
+  if (serve_values_read(options, s, v) || refuse_ignored(options, s->mode) ||
+      read_trace(options, v, s, trace))
     return EXIT_BAD_INPUT;
-  return whole_option(options, "--batch", 1, 65536, &s->batch) ||
-                 whole_option(options, "--lin", 1, 1 << 20, &s->input) ||
-                 whole_option(options, "--lout", 1, 1 << 20, &s->output) ||
-                 whole_option(options, "--nodes", 1, 1024, &s->nodes) ||
-                 whole_option(options, "--devices", 1, 1024, &s->devices) ||
-                 whole_option(options, "--prefill-nodes", 1, 1024, &s->prefill_nodes) ||
-                 whole_option(options, "--warm-up", 0, 1 << 30, &s->warm_up) ||
-                 whole_option(options, "--measured", 1, 1 << 30, &s->measured) ||
-                 number_option(options, "--seed", 0, UINT64_MAX, 1, &s->seed)
-             ? EXIT_BAD_INPUT
-             : EXIT_GOOD;
+  return check_trace(options, s);
 }
 
 static double clock_now(void) {
@@ -213,10 +125,8 @@ static int simulate(const struct option *options, struct serving_options *servin
 }
 
 // A search needs what it searches: limits, and requests that come by a rate.
-static int read_share(const struct option *options, struct serving_options *serving, double *share) {
-  *share = 0;
-  if (real_option(options, "--find-rate", 1e-3, 1, share)) return EXIT_BAD_INPUT;
-  if (*share == 0) return EXIT_GOOD;
+static int check_search(const struct option *options, double share, struct serving_options *serving) {
+  if (share == 0) return EXIT_GOOD;
   if (serving_is_open(serving))
     return fail(EXIT_BAD_INPUT, "--find-rate: expected neither --qps nor --trace with it");
   if (serving->limit_first == 0 && serving->limit_token == 0)
@@ -236,20 +146,19 @@ static int run_serve(int argc, char **argv) {
   struct serving_trace trace = {0};
   struct serve_tables tables = {0};
   struct outputs outputs = {0};
-  double share = 0;
+  struct serve_values values;
   int status = command_read(&serve_command, argc, argv, options);
-  if (!status) status = read_serving(options, &serving, &trace);
-  if (!status) status = check_trace(options, &serving);
+  if (!status) status = read_serving(options, &serving, &values, &trace);
   if (!status) status = serve_needs_check(options, &serving);
-  if (!status) status = check_times(&serving);
-  if (!status) status = serve_scheduler_read(options, &serving);
-  if (!status) status = read_share(options, &serving, &share);
+  if (!status && serving.tables) status = serve_values_check_times(serving.tables);
+  if (!status) status = serve_scheduler_check(options, &serving);
+  if (!status) status = check_search(options, values.share, &serving);
   if (!status) status = serve_tables_open(&tables, options, &outputs, &serving);
   const char *json = status ? NULL : option_value(options, "--json");
   if (json) status = output_add(&outputs, "--json", json, OUTPUT_JSON);
   if (!status) status = outputs_keep_stdout(&outputs);
   if (!status) status = outputs_open(&outputs);
-  if (!status) status = simulate(options, &serving, share, &tables, &outputs);
+  if (!status) status = simulate(options, &serving, values.share, &tables, &outputs);
   outputs_discard(&outputs);
   serve_tables_close(&tables);
   serving_trace_free(&trace);

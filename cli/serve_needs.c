@@ -6,15 +6,12 @@
 
 #include "serving/needs.h"
 
-const char *const serve_modes[] = {"full", "paper", "authors", NULL};
-const char *const serve_policies[] = {"default", "best", "paper", "pim", "xpu", NULL};
-
 #define NEEDS_TABLES (NEED_FULL | NEED_EXPERTS | NEED_LOGIC_PIM | NEED_16_BITS)
 
 static const struct {
   const char *option;
   unsigned needs;
-} all[] = {{"--tables", NEED_FULL},
+} all[] = {{"--tables", NEED_FULL | NEED_KERNELS},
            {"--dram-preset", NEED_FULL},
            {"--times", NEEDS_TABLES},
            {"--measure", NEEDS_TABLES},
@@ -33,7 +30,8 @@ static enum need lacking(const char *option, const struct serving_options *s, ch
   unsigned needs = 0;
   for (size_t i = 0; i < ALL; i++)
     if (strcmp(all[i].option, option) == 0) needs = all[i].needs;
-  if (!needs || serving_model_read(&model, s->model, why, size) || machine_read_parts(&machine, s, why, size))
+  if (!needs || serving_model_read(&model, s->model, why, size) ||
+      machine_read_parts(&machine, s, &model, why, size))
     return 0;
   return needs_lacking(s, &model, &machine, needs, why, size);
 }

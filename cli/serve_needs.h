@@ -6,9 +6,6 @@
 #include "cli/options.h"
 #include "serving/serving.h"
 
-// Words of --mode and --policy, in the order of their numbers.
-extern const char *const serve_modes[], *const serve_policies[];
-
 // Refuses a given option that would change nothing on this system with this model. Files that cannot be read
 // are left to the simulation to tell. Returns 0 or an exit status.
 int serve_needs_check(const struct option *options, const struct serving_options *serving);

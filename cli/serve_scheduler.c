@@ -41,11 +41,9 @@ static int check_hashes(const struct serving_options *s) {
 }
 
 // Prompts that begin alike are known by the hashes of a trace.
-static int read_prefix_cache(const struct option *options, struct serving_options *s) {
-  s->prefix_cache = option_value(options, "--prefix-cache") != NULL;
+static int check_prefix_cache(const struct option *options, const struct serving_options *s) {
   if (!s->prefix_cache && option_value(options, "--hash-block"))
     return fail(EXIT_BAD_INPUT, "--hash-block: expected --prefix-cache with it");
-  if (whole_of_vllm(options, "--hash-block", 1, 512, &s->hash_block)) return EXIT_BAD_INPUT;
   if (!s->prefix_cache) return EXIT_GOOD;
   if (!s->trace || s->trace->hash_count == 0)
     return fail(EXIT_BAD_INPUT, "--prefix-cache: expected --trace with hash_ids, as mooncake has them");
@@ -58,6 +56,16 @@ int serve_scheduler_read(const struct option *options, struct serving_options *s
   unsigned scheduler;
   if (choice_option(options, "--scheduler", names, &scheduler)) return EXIT_BAD_INPUT;
   s->scheduler = (enum serving_scheduler)scheduler;
+  s->prefix_cache = option_value(options, "--prefix-cache") != NULL;
+  return whole_of_vllm(options, "--max-num-seqs", 1, 128, &s->most_sequences) ||
+                 whole_of_vllm(options, "--max-num-batched-tokens", 1, 2048, &s->most_tokens) ||
+                 whole_of_vllm(options, "--block-size", 1, 16, &s->block_size) ||
+                 whole_of_vllm(options, "--hash-block", 1, 512, &s->hash_block)
+             ? EXIT_BAD_INPUT
+             : EXIT_GOOD;
+}
+
+int serve_scheduler_check(const struct option *options, const struct serving_options *s) {
   if (s->scheduler != SERVING_VLLM) return refuse_of_vllm(options);
   if (s->mode == SERVING_AUTHORS)
     return fail(EXIT_BAD_INPUT, "--scheduler vllm with --mode authors: expected another mode");
@@ -66,11 +74,7 @@ int serve_scheduler_read(const struct option *options, struct serving_options *s
     return fail(EXIT_BAD_INPUT,
                 "--batch with --scheduler vllm and requests that come by themselves: expected "
                 "--max-num-seqs");
-  if (whole_of_vllm(options, "--max-num-seqs", 1, 128, &s->most_sequences) ||
-      whole_of_vllm(options, "--max-num-batched-tokens", 1, 2048, &s->most_tokens) ||
-      whole_of_vllm(options, "--block-size", 1, 16, &s->block_size))
-    return EXIT_BAD_INPUT;
-  if (s->most_tokens >= s->most_sequences) return read_prefix_cache(options, s);
+  if (s->most_tokens >= s->most_sequences) return check_prefix_cache(options, s);
   return fail(EXIT_BAD_INPUT, "--max-num-batched-tokens is %u: expected at least the %u of --max-num-seqs",
               s->most_tokens, s->most_sequences);
 }

@@ -12,6 +12,7 @@
 #include "cli/progress.h"
 #include "cli/sweep_jobs.h"
 #include "cli/sweep_needs.h"
+#include "cli/sweep_values.h"
 #include "duplex/text_file.h"
 
 // Values of a result that the table has, with a dot before a key of an object in it.
@@ -163,6 +164,7 @@ static int sweep(const char *path, const struct option *options, uint64_t most) 
   int status = beside && folder ? EXIT_GOOD : fail(EXIT_ERROR, "too little memory");
   if (!status) {
     status = sweep_plan_read(&plan, path);
+    if (!status) status = sweep_values_check(&plan);
     if (!status) status = sweep_needs_check(&plan);
     if (!status) status = run_points(&jobs, out ? out : beside);
     sweep_jobs_free(&jobs);

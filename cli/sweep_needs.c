@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/serve_needs.h"
+#include "cli/serve_values.h"
 
 #define FIRST 2u  // of the arguments, behind "duplex serve"
 
@@ -25,6 +26,11 @@ static const char *value_of(char *const *arguments, const char *name, const char
   return otherwise;
 }
 
+// The number of an option, 0 without it.
+static unsigned number_of(char *const *arguments, const char *name) {
+  return (unsigned)strtoul(value_of(arguments, name, "0"), NULL, 10);
+}
+
 // The place of a word in a list, where it ends if it is not there.
 static unsigned place_of(const char *const *list, const char *word) {
   unsigned i = 0;
@@ -39,6 +45,9 @@ static bool read_point(char *const *arguments, struct serving_options *s) {
   const unsigned policy = place_of(serve_policies, value_of(arguments, "--policy", serve_policies[0]));
   *s = (struct serving_options){.system = value_of(arguments, "--system", NULL),
                                 .model = value_of(arguments, "--model", NULL),
+                                .kernels = value_of(arguments, "--tables", NULL),
+                                .devices = number_of(arguments, "--devices"),
+                                .nodes = number_of(arguments, "--nodes"),
                                 .mode = (enum serving_mode)mode,
                                 .policy = (enum serving_policy)policy};
   return s->system && s->model && serve_modes[mode] && serve_policies[policy];

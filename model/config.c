@@ -28,10 +28,10 @@ int model_config_layers(struct model_config *config, unsigned sparse_step, struc
   return DUPLEX_OK;
 }
 
-static bool any_layer(const struct model_config *config, bool sparse) {
-  for (unsigned i = 0; i < config->layers; i++)
-    if (config->layer[i].sparse == sparse) return true;
-  return false;
+unsigned model_config_sparse_layers(const struct model_config *config) {
+  unsigned count = 0;
+  for (unsigned i = 0; i < config->layers; i++) count += config->layer[i].sparse;
+  return count;
 }
 
 static bool is_positive(double value) { return isfinite(value) && value > 0; }
@@ -70,9 +70,9 @@ static const char *wrong_numbers(const struct model_config *config) {
            "chosen than there are in the groups taken";
   if (config->groups && !isfinite(config->weights_scale))
     return "routed_scaling_factor: expected a finite number";
-  if (any_layer(config, true) && !(config->chosen && config->expert_inner))
+  if (model_config_sparse_layers(config) && !(config->chosen && config->expert_inner))
     return "num_experts_per_tok (expert_used_count) and the experts' size: expected both from 1 on";
-  if (any_layer(config, false) && !config->inner)
+  if (model_config_sparse_layers(config) < config->layers && !config->inner)
     return "intermediate_size (feed_forward_length): expected from 1 on";
   if (!is_positive(config->norm_epsilon))
     return "rms_norm_eps (attention.layer_norm_rms_epsilon): expected a positive number";

@@ -109,6 +109,9 @@ int model_config_read_generation(const char *text, size_t size, const char *path
 // dense ones and (i + 1) mod step = 0. For readers of files. Errors: NO_MEMORY.
 int model_config_layers(struct model_config *config, unsigned sparse_step, struct model_error *error);
 
+// How many layers have experts.
+unsigned model_config_sparse_layers(const struct model_config *config);
+
 // Ranges and divisibility of what was read. Errors: FORMAT.
 int model_config_check(const struct model_config *config, const char *path, struct model_error *error);
 

@@ -55,22 +55,11 @@ static unsigned sliding_layers(const struct model_config *c) {
   return count;
 }
 
-static unsigned sparse_layers(const struct model_config *c) {
-  unsigned count = 0;
-  for (unsigned i = 0; i < c->layers; i++) count += c->layer[i].sparse;
-  return count;
-}
-
 // What a run of the model has and the simulator does not.
 static int refuse_other_rules(const struct config_file *file, const struct model_config *c) {
-  const unsigned sparse = sparse_layers(c);
   if (sliding_layers(c))
     return config_refuse(file, "sliding_window", "is %u, expected attention to all positions",
                          c->sliding_window);
-  if (sparse && c->layers % sparse)
-    return config_refuse(
-        file, json_object_get(file->root, "mlp_only_layers") ? "mlp_only_layers" : "decoder_sparse_step",
-        "leaves %u of %u layers with experts, expected a divisor", sparse, c->layers);
   return DUPLEX_OK;
 }
 
@@ -93,7 +82,7 @@ static int check_sizes(const struct config_file *file, const struct model_config
 }
 
 static void take(const struct model_config *c, struct serving_model *m) {
-  const unsigned sparse = sparse_layers(c);
+  const unsigned sparse = model_config_sparse_layers(c);
   m->layers = c->layers;
   m->hidden = c->hidden;
   m->inner = sparse ? c->expert_inner : c->inner;
@@ -105,7 +94,7 @@ static void take(const struct model_config *c, struct serving_model *m) {
   if (!sparse) return;
   m->experts = c->experts;
   m->top_k = c->chosen;
-  m->moe_every = c->layers / sparse;
+  m->dense_layers = c->layers - sparse;
 }
 
 int hugging_face_read(const struct config_file *file, struct serving_model *model) {

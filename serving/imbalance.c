@@ -242,14 +242,27 @@ static int read_exponent(const char *what, const char *number, double *a, char *
   return DUPLEX_ERROR_ARGUMENT;
 }
 
+static bool is_zipf(const char *what) { return strncmp(what, "zipf:", 5) == 0; }
+static bool is_power(const char *what) { return strncmp(what, "power:", 6) == 0; }
+
+int imbalance_check(const char *what, char *error, size_t size) {
+  struct recorded recorded;
+  double a;
+  if (strcmp(what, "uniform") == 0) return DUPLEX_OK;
+  if (is_zipf(what) || is_power(what)) return read_exponent(what, strchr(what, ':') + 1, &a, error, size);
+  const int status = recorded_read(&recorded, what, ROUTING_EXPERTS, error, size);
+  recorded_free(&recorded);
+  return status;
+}
+
 int imbalance_open(struct imbalance **imbalance, const char *what, const struct imbalance_model *model,
                    char *error, size_t size) {
   struct duplex_random random;
   double a;
   *imbalance = NULL;
   if (!what || strcmp(what, "uniform") == 0) return DUPLEX_OK;
-  const bool zipf = strncmp(what, "zipf:", 5) == 0;
-  const bool power = strncmp(what, "power:", 6) == 0;
+  const bool zipf = is_zipf(what);
+  const bool power = is_power(what);
   if ((zipf || power) && read_exponent(what, strchr(what, ':') + 1, &a, error, size))
     return DUPLEX_ERROR_ARGUMENT;
   struct imbalance *b = calloc(1, sizeof *b);

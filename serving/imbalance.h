@@ -24,6 +24,8 @@ struct imbalance_model {
 // `error`.
 int imbalance_open(struct imbalance **imbalance, const char *what, const struct imbalance_model *model,
                    char *error, size_t size);
+// Whether some model may have it. Returns 0 or a code, with a line in `error`.
+int imbalance_check(const char *what, char *error, size_t size);
 void imbalance_close(struct imbalance *imbalance);
 
 // counts[e] of the model's experts in a layer, 0 to layers - 1; they add up to tokens * top_k.

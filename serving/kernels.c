@@ -12,6 +12,7 @@
 #include "duplex/error.h"
 #include "serving/regular_file.h"
 
+#define PATH_SIZE 4096
 #define TABLES "gemm.csv, prefill.csv, elements.csv, decode.csv or all_reduce.csv"
 
 const char *const kernels_names[] = {[XPU_KERNEL_GEMM] = "gemm",
@@ -21,13 +22,22 @@ const char *const kernels_names[] = {[XPU_KERNEL_GEMM] = "gemm",
                                      [XPU_KERNEL_ALL_REDUCE] = "all_reduce",
                                      [KERNEL_TABLES] = NULL};
 
+// The path of a kind's table. Whether there is something, whatever it is.
+static bool find(const char *folder, unsigned kind, char path[PATH_SIZE]) {
+  const int length = snprintf(path, PATH_SIZE, "%s/%s.csv", folder, kernels_names[kind]);
+  return length > 0 && length < PATH_SIZE && (access(path, F_OK) == 0 || errno != ENOENT);
+}
+
+bool kernels_is_there(const char *folder, unsigned kind) {
+  char path[PATH_SIZE];
+  return find(folder, kind, path);
+}
+
 // Reads the table of a kind, if the folder has one.
 static int load(struct kernels *k, const char *folder, unsigned kind, char *error, size_t size) {
-  char path[4096];
+  char path[PATH_SIZE];
   const char *cause;
-  const int length = snprintf(path, sizeof path, "%s/%s.csv", folder, kernels_names[kind]);
-  if (length < 0 || (size_t)length >= sizeof path || (access(path, F_OK) != 0 && errno == ENOENT))
-    return DUPLEX_OK;
+  if (!find(folder, kind, path)) return DUPLEX_OK;
   FILE *file = regular_file_open(path, &cause);  // a pipe would be waited for
   if (!file) {
     snprintf(error, size, "%s: %s, expected a table of measured times", path, cause);

@@ -26,6 +26,9 @@ struct kernels {
 // gemm, prefill, elements, decode, all_reduce: of the files, without ".csv", and NULL.
 extern const char *const kernels_names[];
 
+// Whether a folder has the table of a kind, which may be a wrong one.
+bool kernels_is_there(const char *folder, unsigned kind);
+
 // Reads the tables that a folder has, one at least (xpu/kernel_table.h). NULL: *kernels is NULL. Returns 0 or
 // a code, with a line in `error`.
 int kernels_open(struct kernels **kernels, const char *folder, char *error, size_t size);

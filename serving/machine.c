@@ -86,8 +86,8 @@ static int read_mode(const struct config_file *file, enum serving_mode mode, boo
   return config_fields(file, names[mode], json_object_get(file->root, names[mode]), fields, false);
 }
 
-// Reads the constants of hardware, and those of the mode.
-static int read_constants(const char *name, enum serving_mode mode, struct numbers *n, char *error,
+// Reads the constants of hardware, and those of the mode (NULL: of none).
+static int read_constants(const char *name, const enum serving_mode *mode, struct numbers *n, char *error,
                           size_t size) {
   struct config_file file;
   json_t *object;
@@ -106,10 +106,16 @@ static int read_constants(const char *name, enum serving_mode mode, struct numbe
   if (!status) status = read_hardware(&file, true, n);
   for (enum serving_mode m = SERVING_FULL; m <= SERVING_AUTHORS && !status; m++) {
     struct numbers others = {0};  // checked, too
-    status = read_mode(&file, m, m == mode, m == mode ? n : &others);
+    const bool wanted = mode && m == *mode;
+    status = read_mode(&file, m, wanted, wanted ? n : &others);
   }
   config_close(&file);
   return status;
+}
+
+int machine_check_constants(const char *name, char *error, size_t size) {
+  struct numbers n = {0};
+  return read_constants(name, NULL, &n, error, size);
 }
 
 static int check_system(const struct config_file *file, const struct numbers *n) {
@@ -236,11 +242,15 @@ static struct origin origin_of(const struct serving_options *options, bool nodes
   return from;
 }
 
+void machine_where_devices(const struct serving_options *options, char *place, size_t size) {
+  snprintf(place, size, "%s", origin_of(options, false).place);
+}
+
 void machine_where_memory(const struct serving_options *options, char *place, size_t size) {
   const bool given = options->memory > 0;
   if (given || (!config_where("systems", options->system, KEYS("memory"), place, size) &&
                 !(options->constants && config_where("", options->constants, KEYS("memory"), place, size))))
-    snprintf(place, size, "%s", origin_of(options, false).place);
+    machine_where_devices(options, place, size);
 }
 
 // Experts come out even on the devices: of all nodes, or of those that do this.
@@ -294,7 +304,14 @@ static void take_given(struct machine *m, const struct serving_options *options)
   m->node_latency = m->between_latency = options->link_latency;
 }
 
-int machine_read_parts(struct machine *m, const struct serving_options *options, char *error, size_t size) {
+// Of a split node half does one thing, of a hetero one half of the xPUs and half of the units work.
+static void divide_nodes(struct machine *m) {
+  if (m->layout == LAYOUT_SPLIT) m->per_node /= 2;
+  m->xpus = m->pims = m->layout == LAYOUT_HETERO ? m->per_node / 2 : m->per_node;
+}
+
+int machine_read_parts(struct machine *m, const struct serving_options *options,
+                       const struct serving_model *model, char *error, size_t size) {
   struct numbers n = {.times_devices = 1};
   const int status = read_system(options->system, options->mode, &n, error, size);
   *m = (struct machine){.mode = options->mode,
@@ -302,13 +319,15 @@ int machine_read_parts(struct machine *m, const struct serving_options *options,
                         .layout = n.layout,
                         .co_processing = n.co_processing,
                         .expert_tensor = n.expert_tensor};
+  set_devices(m, options, &n, model);
+  divide_nodes(m);
   return status;
 }
 
 int machine_read(struct machine *m, const struct serving_options *options, const struct serving_model *model,
                  char *error, size_t size) {
   struct numbers n = {.times_devices = 1};
-  int status = read_constants(options->constants, options->mode, &n, error, size);
+  int status = read_constants(options->constants, &options->mode, &n, error, size);
   if (!status) status = read_system(options->system, options->mode, &n, error, size);
   if (!status && options->mode == SERVING_FULL && n.beside == BESIDE_LOGIC_PIM)
     status = covered_check(options, n.layout == LAYOUT_HETERO, error, size);
@@ -339,8 +358,7 @@ int machine_read(struct machine *m, const struct serving_options *options, const
   m->xpu_time = time_model(&n);
   set_devices(m, options, &n, model);
   status = check_machine(m, options, error, size);
-  if (m->layout == LAYOUT_SPLIT) m->per_node /= 2;
-  m->xpus = m->pims = m->layout == LAYOUT_HETERO ? m->per_node / 2 : m->per_node;
+  divide_nodes(m);
   if (status || options->prefill_nodes) return status;  // of those it is the parts that have to fit
   return check_experts(m, options, model, NULL, error, size);
 }

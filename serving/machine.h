@@ -46,9 +46,12 @@ struct machine {
 
 int machine_read(struct machine *machine, const struct serving_options *options,
                  const struct serving_model *model, char *error, size_t size);
-// Only what the system is made of: mode, beside, layout, co_processing and expert_tensor.
-int machine_read_parts(struct machine *machine, const struct serving_options *options, char *error,
-                       size_t size);
+// Whether some mode may have these constants. Returns 0 or a code, with a line in `error`.
+int machine_check_constants(const char *name, char *error, size_t size);
+// Only what the system is made of: mode, beside, layout, co_processing, expert_tensor, nodes, and the devices
+// of a node.
+int machine_read_parts(struct machine *machine, const struct serving_options *options,
+                       const struct serving_model *model, char *error, size_t size);
 // The machine of the nodes that prefill, of which there are so many, all weights on them, too; what is left
 // of *machine decodes. Returns 0 or a code, with a line in `error`.
 int machine_split_nodes(struct machine *machine, struct machine *prefill,
@@ -57,8 +60,9 @@ int machine_split_nodes(struct machine *machine, struct machine *prefill,
 // Measured kernels, which stay the caller's, in place of formulas.
 void machine_use_kernels(struct machine *machine, struct kernels *kernels);
 
-// Where the memory of a system comes from, for messages: as config_where; with built-in memory where the
-// number of devices does.
+// Where the devices of a node and the memory of a system come from, for messages: as config_where; with
+// built-in memory where the number of devices does.
+void machine_where_devices(const struct serving_options *options, char *place, size_t size);
 void machine_where_memory(const struct serving_options *options, char *place, size_t size);
 
 // Bytes that the experts keep from everything else, in all devices together. The second copy of a layer's

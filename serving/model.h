@@ -26,7 +26,7 @@ struct serving_model {
   unsigned dense_inner;     // of dense feed-forward layers
   unsigned experts, top_k;  // 0: dense
   unsigned shared_experts;  // for each token, beside the chosen ones
-  unsigned dense_layers;    // the first ones, without experts
+  unsigned dense_layers;    // without experts; which ones they are changes nothing
   unsigned moe_every;       // of the others a layer in so many has experts
   unsigned matrices;        // 2 or 3 (gated) of a feed-forward
   unsigned weight_bits;     // 4, 8 or 16

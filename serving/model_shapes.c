@@ -2,9 +2,11 @@
 // Shapes of models with experts beside shared ones: the keys of DeepSeek's and Qwen2-MoE's classes.
 #include "serving/model_shapes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "duplex/error.h"
+#include "model/config.h"
 
 enum kind { DEEPSEEK, DEEPSEEK_LATENT, QWEN2_MOE };
 
@@ -108,26 +110,64 @@ static int read_latent(const struct config_file *file, struct serving_model *m) 
   return error;
 }
 
+static int refuse_dense_layers(const struct config_file *file, const struct serving_model *m) {
+  return config_refuse(file, "mlp_only_layers",
+                       "is not as it must be, expected a list of layers from 0 to %u", m->layers - 1);
+}
+
+// Takes the experts from the layers that mlp_only_layers names.
+static int clear_dense_layers(const struct config_file *file, const struct serving_model *m,
+                              struct model_layer *layer) {
+  json_t *list = json_object_get(file->root, "mlp_only_layers");
+  size_t i;
+  json_t *value;
+  if (list && !json_is_array(list)) return refuse_dense_layers(file, m);
+  json_array_foreach(list, i, value) {
+    const json_int_t dense = json_is_integer(value) ? json_integer_value(value) : -1;
+    if (dense < 0 || dense >= m->layers) return refuse_dense_layers(file, m);
+    layer[dense].sparse = false;
+  }
+  return DUPLEX_OK;
+}
+
+// Counts the dense layers of Qwen2-MoE, by the rule of a run of Qwen3-MoE. Without any other it is a dense
+// model.
+static int count_dense_layers(const struct config_file *file, unsigned step, struct serving_model *m) {
+  struct model_config config = {.layers = m->layers, .experts = m->experts};
+  struct model_error wrong;
+  int error = model_config_layers(&config, step, &wrong);
+  if (error)
+    snprintf(file->error, file->size, "%s", wrong.text);
+  else
+    error = clear_dense_layers(file, m, config.layer);
+  if (!error) m->dense_layers = m->layers - model_config_sparse_layers(&config);
+  if (m->dense_layers == m->layers) {
+    m->experts = m->shared_experts = m->dense_layers = 0;
+    m->inner = m->dense_inner;
+  }
+  model_config_free(&config);
+  return error;
+}
+
 // A shared expert of Qwen2-MoE is as large as several others.
 static int read_qwen2(const struct config_file *file, struct serving_model *m) {
   bool sliding = false;
   unsigned shared = 0;
+  unsigned step = 1;
   const struct config_field fields[] = {
       {"num_experts", CONFIG_WHOLE, true, &m->experts, 1, 4096, NULL},
       {"shared_expert_intermediate_size", CONFIG_WHOLE, true, &shared, 0, SERVING_INNER_MOST, NULL},
-      {"decoder_sparse_step", CONFIG_WHOLE, false, &m->moe_every, 1, 1024, NULL},
+      {"decoder_sparse_step", CONFIG_WHOLE, false, &step, 1, MODEL_LAYERS_MOST, NULL},
       {"use_sliding_window", CONFIG_FLAG, false, &sliding, 0, 0, NULL},
       {0}};
   const int error = config_fields(file, "", file->root, fields, true);
   if (error) return error;
   if (sliding) return config_refuse(file, "use_sliding_window", "expected attention to all positions");
-  if (json_array_size(json_object_get(file->root, "mlp_only_layers")))
-    return config_refuse(file, "mlp_only_layers", "expected none");
   if (shared % m->inner)
     return config_refuse(file, "shared_expert_intermediate_size",
                          "is %u, expected a multiple of moe_intermediate_size, %u", shared, m->inner);
   m->shared_experts = shared / m->inner;
-  return DUPLEX_OK;
+  return count_dense_layers(file, step, m);
 }
 
 int model_shapes_read(const struct config_file *file, struct serving_model *m) {

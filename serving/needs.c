@@ -3,6 +3,7 @@
 #include "serving/needs.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "serving/config_file.h"
 
@@ -16,6 +17,36 @@ struct subject {
 static bool is_best(const struct subject *s) {
   const enum serving_policy policy = s->options->policy;
   return policy == SERVING_POLICY_BEST || (policy == SERVING_POLICY_DEFAULT && s->machine->co_processing);
+}
+
+// Whether the xPU runs kernels of a kind whose times are asked for: with other weights than of 16 bits its
+// products have a roofline, sequences decode on the units beside it, and an xPU alone reduces nothing.
+static bool runs_kernels(const struct subject *s, unsigned kind) {
+  switch (kind) {
+    case XPU_KERNEL_GEMM:
+      return s->model->weight_bits == 16;
+    case XPU_KERNEL_DECODE:
+      return s->machine->beside == BESIDE_NONE;
+    case XPU_KERNEL_ALL_REDUCE:
+      return s->machine->xpus > 1;
+    default:
+      return true;
+  }
+}
+
+// The first kind of which the folder has a table, or KERNEL_TABLES.
+static unsigned first_kernels(const struct subject *s) {
+  unsigned kind = 0;
+  while (kind < KERNEL_TABLES && !kernels_is_there(s->options->kernels, kind)) kind++;
+  return kind;
+}
+
+// A folder without any table is refused where it is read.
+static bool has_kernels(const struct subject *s) {
+  if (!s->options->kernels || first_kernels(s) == KERNEL_TABLES) return true;
+  for (unsigned kind = 0; kind < KERNEL_TABLES; kind++)
+    if (runs_kernels(s, kind) && kernels_is_there(s->options->kernels, kind)) return true;
+  return false;
 }
 
 // Whether the system, the model or an option has what is needed.
@@ -35,6 +66,8 @@ static bool has(const struct subject *s, enum need need) {
       return s->machine->layout != LAYOUT_HETERO;
     case NEED_SUMS:
       return s->options->policy != SERVING_POLICY_XPU;
+    case NEED_KERNELS:
+      return has_kernels(s);
     default:
       return is_best(s);
   }
@@ -52,6 +85,34 @@ static void where(const struct subject *s, enum need need, char *place, size_t s
     config_where("models", model, KEYS("weight_bits", "quantization_config"), place, size);
   else
     config_where("systems", system, need == NEED_TWO_SIDES ? KEYS("layout") : KEYS("beside"), place, size);
+}
+
+// Why the xPU runs no kernels of this kind.
+static void tell_cause(const struct subject *s, unsigned kind, char *cause, size_t size) {
+  char place[512];
+  where(s, kind == XPU_KERNEL_GEMM ? NEED_16_BITS : NEED_UNITS, place, sizeof place);
+  if (kind == XPU_KERNEL_ALL_REDUCE) machine_where_devices(s->options, place, sizeof place);
+  if (kind == XPU_KERNEL_GEMM)
+    snprintf(cause, size, "%s has weights of %u bits", place, s->model->weight_bits);
+  else if (kind == XPU_KERNEL_DECODE)
+    snprintf(cause, size, "%s decodes beside the xPU", place);
+  else
+    snprintf(cause, size, "%s has no two xPUs in a node", place);
+}
+
+// Why the first table of the folder is not asked for, and which would be.
+static void tell_kernels(const struct subject *s, char *why, size_t size) {
+  const unsigned kind = first_kernels(s);
+  char cause[640];
+  char expected[80] = "";
+  tell_cause(s, kind, cause, sizeof cause);
+  for (unsigned i = 0; i < KERNEL_TABLES; i++) {
+    const size_t length = strlen(expected);
+    if (runs_kernels(s, i))
+      snprintf(expected + length, sizeof expected - length, "%s%s.csv", length ? ", " : "", kernels_names[i]);
+  }
+  snprintf(why, size, "%s/%s.csv is not asked for, since %s, expected one of %s in the folder",
+           s->options->kernels, kernels_names[kind], cause, expected);
 }
 
 // What there is in place of the need, and what was expected.
@@ -85,6 +146,9 @@ static void tell(const struct subject *s, enum need need, char *why, size_t size
     case NEED_SUMS:
       snprintf(why, size, "policy xpu has no partial sums, expected another policy");
       break;
+    case NEED_KERNELS:
+      tell_kernels(s, why, size);
+      break;
     default:
       snprintf(why, size, "policy %s of %s has no use for two copies of each expert, expected policy best",
                policies[s->options->policy], s->options->system);
@@ -94,7 +158,7 @@ static void tell(const struct subject *s, enum need need, char *why, size_t size
 enum need needs_lacking(const struct serving_options *options, const struct serving_model *model,
                         const struct machine *machine, unsigned needs, char *why, size_t size) {
   const struct subject s = {options, model, machine};
-  for (unsigned need = NEED_FULL; need <= NEED_BEST; need *= 2)
+  for (unsigned need = NEED_FULL; need <= NEED_KERNELS; need *= 2)
     if (needs & need && !has(&s, (enum need)need)) {
       tell(&s, (enum need)need, why, size);
       return (enum need)need;

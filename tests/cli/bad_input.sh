@@ -461,6 +461,11 @@ refused "serve: kernels that are no folder" "duplex: --tables zero.csv: is no fo
 echo '{"architectures": []}' >none.json
 refused "serve: a model of no class" "duplex: --model none.json:1: architectures is wrong: expected a list of one name of MixtralForCausalLM, " \
   "$duplex" serve --system gpu --model none.json
+printf '{"model_type": "qwen2_moe", "num_hidden_layers": 4, "hidden_size": 64, "intermediate_size": 96, "moe_intermediate_size": 32,
+  "num_attention_heads": 4, "num_experts_per_tok": 2, "vocab_size": 100, "num_experts": 8, "shared_expert_intermediate_size": 64,
+  "mlp_only_layers": [0, 4]}' >dense_layers.json
+refused "serve: a dense layer behind the last one" "duplex: --model dense_layers.json:3: mlp_only_layers is not as it must be, expected a list of layers from 0 to 3" \
+  "$duplex" serve --system gpu --model dense_layers.json
 # Nothing in place of a file, a folder or an operand: the option, and what it takes.
 for option in "times|FOLDER" "tables|FOLDER" "trace|FILE" "constants|FILE.json" "json|FILE.json" "imbalance|uniform.zipf:A.power:A.FILE.csv" "stages-out|FILE.csv"; do
   refused "serve: an empty --${option%|*}" "duplex: --${option%|*} '': expected ${option#*|}" "$duplex" serve --system gpu --model mixtral "--${option%|*}" ''
@@ -487,6 +492,7 @@ refused "serve: policy best without tables" "--policy best: expected --mode full
 # Options that would change nothing: OPTION|SYSTEM|MODEL|MESSAGE. tests/serving/outputs.py has all systems.
 sed 's/}/, "weight_bits": 8}/; s/"moe_every": 2/"moe_every": 1/' dense.json >bits8.json
 printf '{"comment": "",\n"beside": "none"}\n' >none_beside.json
+mkdir decode.d gemm.d reduce.d && touch decode.d/decode.csv gemm.d/gemm.csv reduce.d/all_reduce.csv
 while IFS='|' read -r option system model word; do
   # shellcheck disable=SC2086
   refused "serve: $option on $system of $model" "duplex: $word" "$duplex" serve --system $system --model $model --json stats.json $option
@@ -508,12 +514,35 @@ done <<'END'
 --measure|duplex|opt-66b|--measure: opt-66b has no experts
 --times x|bankgroup-pim|mixtral|--times: bankgroup-pim has no Logic-PIM
 --times .|duplex|bits8.json|--times: bits8.json:2 has weights of 8 bits
+--tables decode.d|duplex|mixtral|--tables: decode.d/decode.csv is not asked for, since duplex decodes beside the xPU, expected one of gemm.csv, prefill.csv, elements.csv, all_reduce.csv in the folder$
+--tables gemm.d|gpu|bits8.json|--tables: gemm.d/gemm.csv is not asked for, since bits8.json:2 has weights of 8 bits, expected one of prefill.csv, elements.csv, decode.csv, all_reduce.csv in the folder$
+--tables reduce.d --devices 2|hetero|mixtral|--tables: reduce.d/all_reduce.csv is not asked for, since hetero has no two xPUs in a node, expected one of gemm.csv, prefill.csv, elements.csv in the folder$
 --copies 1|gpu|mixtral|--copies: gpu has no Logic-PIM
 --copies 2|gpu|mixtral|--copies: gpu has no Logic-PIM
 --copies 2|duplex|mixtral|--copies: policy default of duplex has no use for two copies of each expert, expected policy best$
 --copies 2|hetero|mixtral|--copies: hetero has all experts on Logic-PIM
 --copies 2|duplex-pe|bits8.json|--copies: bits8.json:2 has weights of 8 bits
 --copies auto|duplex-pe|llama3-70b|--copies: llama3-70b has no experts
+END
+
+# Values of a sweep that its points leave out, or that not all have: OPTION|VALUES|MORE OF THE GRID|MESSAGE.
+while IFS='|' read -r option values more word; do
+  printf '{"options": {},\n"grid": {"%s": [%s], %s}}\n' "$option" "$values" "$more" >plan.json
+  refused "sweep: $option of $values" "duplex: plan.json:2: $word" "$duplex" sweep plan.json
+done <<'END'
+partials|"acc", "half"|"system": ["gpu", "duplex"], "model": ["mixtral"]|--partials is 'half': expected acc or f32$
+policy|"default", "bets"|"system": ["gpu"], "model": ["mixtral", "opt-66b"]|--policy is 'bets': expected default, best, paper, pim or xpu$
+firmware|"avr"|"system": ["gpu", "duplex"], "model": ["mixtral"], "mode": ["paper"]|--firmware is 'avr': expected riscv or native$
+limit-first|"NaN"|"system": ["gpu"], "model": ["mixtral"], "mode": ["authors"]|--limit-first is 'NaN': expected a number from 1e-06 to 1e+09$
+max-num-seqs|-1|"system": ["gpu"], "model": ["mixtral"]|--max-num-seqs is '-1': expected a number from 1 to 16777216$
+imbalance|"zipf:NaN"|"system": ["gpu"], "model": ["opt-66b"]|--imbalance zipf:NaN: expected a number from 0 to 10 behind the colon$
+imbalance|"nowhere.csv"|"system": ["gpu"], "model": ["opt-66b", "mixtral"]|--imbalance nowhere.csv: No such file or directory, expected uniform
+tables|"nowhere"|"system": ["gpu"], "model": ["mixtral"], "mode": ["paper", "full"]|--tables nowhere: expected gemm.csv
+times|"nowhere"|"system": ["gpu", "duplex"], "model": ["mixtral"]|--times nowhere: No such file or directory, expected a folder$
+trace|"nowhere.csv"|"system": ["gpu"], "model": ["mixtral"], "mode": ["authors"]|--trace nowhere.csv: No such file or directory, expected a file of requests$
+constants|"nowhere.json"|"system": ["gpu"], "model": ["mixtral"]|--constants nowhere.json: No such file or directory, expected a file or constants
+system|"gpu", "nowhere"|"model": ["mixtral"]|--system nowhere: No such file or directory, expected a file or
+model|"mixtral", "nowhere"|"system": ["gpu"]|--model nowhere: No such file or directory, expected a file or
 END
 
 # What must be accepted: the help, header versions 2 and 3, an output over an input.

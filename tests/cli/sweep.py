@@ -8,6 +8,7 @@ import csv
 import itertools
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -81,13 +82,14 @@ def check_changed(folder):
 
 
 def check_failed(folder):
-    write(folder, "some.json", OPTIONS, {"system": ["gpu", "no,such"], "devices": [4, 1]})
+    (folder / "no,room.json").write_text('{"beside": "none", "memory": {"gib": 1}}')
+    write(folder, "some.json", OPTIONS, {"system": ["gpu", "no,room.json"], "devices": [4, 1]})
     done = sweep(folder, "some.json")
     rows = list(csv.DictReader((folder / "some.csv").open()))
     expect(f"three of four fail, with their errors {done.stderr.strip()}",
            done.returncode == 1 and done.stderr.count("\n") == 1 and "3 of 4 points failed, first number 2" in done.stderr
            and [r["error"] == "" for r in rows] == [True, False, False, False] and "GB are left" in rows[1]["error"]
-           and rows[2]["system"] == "no,such" and rows[2]["throughput_tok_s"] == "")
+           and rows[2]["system"] == "no,room.json" and rows[2]["throughput_tok_s"] == "")
 
 
 def check_idle(folder):
@@ -105,7 +107,17 @@ def check_idle(folder):
                     "--json", "one.json"], cwd=folder, check=True, capture_output=True)
     expect("as without them", float(rows["gpu", "1", "default"]["throughput_tok_s"]) == float("%.9g" % json.loads(
         (folder / "one.json").read_text())["throughput_tok_s"]))
-    for what, plan, word in (("of no system", {"options": {"partials": "acc"}, "grid": {"system": ["gpu", "2xgpu"]}}, "options.partials changes nothing"),
+    (folder / "kernels").mkdir()
+    (folder / "kernels/decode.csv").write_text("num_heads,num_key_value_heads,head_dim,batch_size,length,latency_us\n8,2,128,16,1024,900\n")
+    write(folder, "kernels.json", {**options, "copies": 1, "tables": "kernels"}, {"system": ["gpu", "duplex-pe-et", "bank-pim"]})
+    done = sweep(folder, "kernels.json")
+    slower, same, _ = list(csv.DictReader((folder / "kernels.csv").open()))
+    expect(f"kernels of decode attention change the xPU's alone {done.stderr.strip()}", done.returncode == 0
+           and 0 < float(slower["throughput_tok_s"]) < 0.5 * float(rows["gpu", "1", "default"]["throughput_tok_s"])
+           and same["throughput_tok_s"] == rows["duplex-pe-et", "1", "default"]["throughput_tok_s"])
+    for what, plan, word in (("kernels of no system", {"options": {"tables": "kernels"}, "grid": {"system": ["duplex", "bank-pim"]}},
+                              "options.tables changes nothing at any point: kernels/decode.csv is not asked for, since bank-pim decodes"),
+                             ("of no system", {"options": {"partials": "acc"}, "grid": {"system": ["gpu", "2xgpu"]}}, "options.partials changes nothing"),
                              ("of no model", {"options": {}, "grid": {"imbalance": ["uniform", "zipf:1"], "system": ["gpu"], "model": ["opt-66b"]}},
                               "grid.imbalance changes nothing at any point: opt-66b has no experts, expected a model"),
                              ("of no mode", {"options": {"mode": "paper"}, "grid": {"firmware": ["native"], "system": ["duplex"]}},
@@ -115,6 +127,45 @@ def check_idle(folder):
         done = sweep(folder, "idle_all.json")
         expect(f"{what}: {done.stderr.strip()}", done.returncode == 2 and word in done.stderr and done.stderr.count("\n") == 1
                and not (folder / "idle_all.csv").exists())
+
+
+def wrong_values():
+    """Of each option of serve that a sweep may have and that takes a value: one that no run takes."""
+    said = subprocess.run([DUPLEX, "serve", "--help"], check=True, capture_output=True, text=True).stdout
+    names = re.findall(r"^  --([a-z-]+) (?! )", said, re.MULTILINE)
+    yield from ((name, "nonsense") for name in names if name not in ("json", "requests-out", "stages-out", "timeline"))
+    yield from (("limit-first", "NaN"), ("len-sd", "inf"), ("len-sd", -0.5), ("qps", -3), ("batch", -1), ("lin", 1.5), ("seed", "0x1"), ("devices", 0),
+                ("hash-block", 0), ("find-rate", 2), ("imbalance", "zipf:NaN"), ("imbalance", "power:11"), ("trace", "plan.json"), ("times", "plan.json"),
+                ("tables", "plan.json"), ("constants", "plan.json"), ("imbalance", "plan.json"), ("model", "plan.json"), ("system", "plan.json"))
+
+
+def check_values(folder):
+    """A value that no run takes is refused before any point runs, also if all points leave it out or another one is first; one that is
+    wrong beside other options alone is the error of its point."""
+    there = set(folder.iterdir())
+    count = 0
+    points = {"system": ["gpu"], "model": ["opt-66b"]}
+    for name, value in wrong_values():
+        for options, grid in (({}, {**points, name: [*points.get(name, []), value]}),
+                              ({"mode": "paper", name: value}, {n: v for n, v in points.items() if n != name})):
+            write(folder, "values.json", options, grid)
+            done = sweep(folder, "values.json")
+            good = (done.returncode == 2 and done.stderr.startswith(f"duplex: values.json:1: --{name} ") and "expected" in done.stderr
+                    and done.stderr.count("\n") == 1 and done.stdout == "" and set(folder.iterdir()) == there | {folder / "values.json"})
+            count += 1
+            if not good:
+                expect(f"a wrong value of {name}, {value}: {done.returncode} {done.stderr.strip()}", False)
+    expect(f"{count} plans with a value that no run takes", count > 100)
+    (folder / "values.json").write_text('{"options": {"model": "mixtral",\n"partials": "half"},\n"grid": {"system": ["duplex"]}}')
+    expect("with its line", sweep(folder, "values.json").stderr == "duplex: values.json:2: --partials is 'half': expected acc or f32\n")
+    constants = json.loads((pathlib.Path(__file__).parents[2] / "configs/constants.json").read_text())
+    (folder / "paper.json").write_text(json.dumps({**constants, "full": {}}))
+    (folder / "trace.csv").write_text("arrival_s,input,output\n" + "".join(f"{i},16,4\n" for i in range(20)))
+    write(folder, "files_of_one.json", {"model": "mixtral", "trace": "trace.csv", "constants": "paper.json"}, {"mode": ["paper", "full"], "system": ["gpu"]})
+    done = sweep(folder, "files_of_one.json")
+    rows = list(csv.DictReader((folder / "files_of_one.csv").open()))
+    expect(f"constants of one mode are its points' {done.stderr.strip()}", done.returncode == 1 and rows[0]["error"] == ""
+           and "full.xpu_compute_share is missing" in rows[1]["error"])
 
 
 def check_ended(folder):
@@ -160,7 +211,7 @@ def check_wrong(folder):
 
 
 with tempfile.TemporaryDirectory() as name:
-    for check in (check_results, check_kept, check_changed, check_failed, check_idle, check_ended, check_wrong):
+    for check in (check_results, check_kept, check_changed, check_failed, check_idle, check_values, check_ended, check_wrong):
         check(pathlib.Path(name))
 print(f"sweep: {len(failures)} failures")
 sys.exit(bool(failures))

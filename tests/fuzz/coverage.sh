@@ -5,7 +5,7 @@ set -u
 export LC_ALL=C  # points in numbers, whatever the locale
 build=$(realpath "$1") target=$2
 declare -A parsers=([protocol]='(firmware/protocol/.*|descriptor_check|rv32/image|kernels/ring)\.c$'
-  [model]='model/(safetensors|gguf|gguf_config|config|config_json|json|tensor|tokenizer_json|tokenizer_gguf)\.c$'
+  [model]='model/(safetensors|gguf|gguf_config|config|config_(attention|experts|json|keys|layers|rope|tokens|unknown)|json|tensor|tokenizer_json|tokenizer_gguf)\.c$'
   [serving]='(serving/(config_file|hugging_face|model_shapes|imbalance_file|machine|model|profile|table_text|trace_file)|cli/sweep_plan|xpu/kernel_file)\.c$')
 cd "$(dirname "$0")/../.." || exit 1
 rm -f "$build/tests/fuzz/$target"/*.gcda

@@ -148,7 +148,33 @@ def results_of(serve, model, system, *more):
         assert done.returncode == 2 and done.stderr.startswith(f"duplex: {more[0]}: ") and done.stderr.count("\n") == 1, done.stderr
         assert "expected" in done.stderr, done.stderr
         return None
-    return {key: value for key, value in json.loads(out.read_text()).items() if key not in ("firmware", "imbalance")}
+    return {key: value for key, value in json.loads(out.read_text()).items() if key not in ("firmware", "imbalance", "measured_kernels")}
+
+
+# Measured kernels, each alone, and on which systems with two devices the xPU runs such. Products of 8 bits have a roofline, and hetero
+# and duplex-split have one xPU a node, or half of it, left.
+KERNELS = {"gemm": ("m,n,k,latency_us", "8,64,64,500", set(SYSTEMS)),
+           "prefill": ("num_heads,num_key_value_heads,head_dim,batch_size,isl,latency_us", "4,4,64,1,64,500", set(SYSTEMS)),
+           "elements": ("bytes,latency_us", "64,500", set(SYSTEMS)),
+           "decode": ("num_heads,num_key_value_heads,head_dim,batch_size,length,latency_us", "4,4,64,4,64,500", {"gpu", "2xgpu"}),
+           "all_reduce": ("num_gpus,bytes,latency_us", "2,64,500", set(SYSTEMS) - {"hetero", "duplex-split"})}
+
+
+def check_kernels(serve, model, system, base, wide):
+    """A folder with one table changes the results, or is refused. With one that is asked for another one may lie beside it."""
+    folder = serve.folder / "kernels"
+    folder.mkdir(exist_ok=True)
+    for name, (head, row, systems) in KERNELS.items():
+        table = folder / f"{name}.csv"
+        table.write_text(f"{head}\n{row}\n")
+        there = results_of(serve, model, system, "--tables", folder)
+        wanted = system in systems and (wide or name != "gemm")
+        assert (there is not None) == wanted and there != base, (system, wide, name)
+        if not wanted:
+            (folder / "prefill.csv").write_text("\n".join(KERNELS["prefill"][:2]) + "\n")
+            assert results_of(serve, model, system, "--tables", folder) not in (None, base), (system, wide, name)
+        for file in folder.iterdir():
+            file.unlink()
 
 
 def check_idle(serve):
@@ -164,6 +190,7 @@ def check_idle(serve):
             there = results_of(serve, model, system, *option)
             wanted = system in systems and (keys is bits or option[0] not in OF_EXPERTS)
             assert (there is not None) == wanted and there != base, (keys, system, option)
+        check_kernels(serve, model, system, base, keys is dense)
     for option, system in ((("--partials", "acc"), "gpu"), (("--firmware", "riscv"), "2xgpu"), (("--policy", "default"), "hetero"),
                            (("--copies", "auto"), "duplex"), (("--copies", "1", "--policy", "paper"), "duplex-pe-et"),
                            (("--partials", "f32", "--policy", "xpu"), "duplex-pe-et")):

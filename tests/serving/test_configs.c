@@ -14,6 +14,7 @@
 // clang-format on
 
 #include "duplex/error.h"
+#include "model/config.h"
 #include "serving/model.h"
 #include "serving/serving.h"
 #include "tests/serving/files.h"
@@ -55,6 +56,12 @@ static void refuse(const char *system, const char *model, const char *constants,
       "ForCausalLM\"], \"num_hidden_layers\": 4, \"hidden_size\": 64, "                        \
       "\"intermediate_size\": 96, \"moe_intermediate_size\": 32, \"num_attention_heads\": 4, " \
       "\"num_experts_per_tok\": 2, \"vocab_size\": 100, " more "}"
+#define QWEN3(layers, more)                                                                \
+  "{\"model_type\": \"qwen3_moe\", \"num_hidden_layers\": " layers                         \
+  ", \"hidden_size\": 64, "                                                                \
+  "\"intermediate_size\": 96, \"moe_intermediate_size\": 32, \"num_attention_heads\": 8, " \
+  "\"num_key_value_heads\": 4, \"max_position_embeddings\": 64, \"num_experts\": 16, "     \
+  "\"num_experts_per_tok\": 4, \"vocab_size\": 100, " more "}"
 
 static const struct wrong models[] = {
     {"", ":1:", "expected JSON"},
@@ -104,8 +111,19 @@ static const struct wrong models[] = {
     {SHAPES("Qwen2Moe", "\"num_experts\": 8,\n\"shared_expert_intermediate_size\": 48"),
      ":2:", "expected a multiple of moe_intermediate_size, 32"},
     {SHAPES("Qwen2Moe",
-            "\"num_experts\": 8, \"shared_expert_intermediate_size\": 64,\n\"mlp_only_layers\": [0]"),
-     ":2: mlp_only_layers", "expected none"},
+            "\"num_experts\": 8, \"shared_expert_intermediate_size\": 64,\n\"mlp_only_layers\": [4]"),
+     ":2: mlp_only_layers", "expected a list of layers from 0 to 3"},
+    {SHAPES("Qwen2Moe",
+            "\"num_experts\": 8, \"shared_expert_intermediate_size\": 64,\n\"mlp_only_layers\": [1.0]"),
+     ":2: mlp_only_layers", "expected a list of layers from 0 to 3"},
+    {SHAPES("Qwen2Moe",
+            "\"num_experts\": 8, \"shared_expert_intermediate_size\": 64,\n\"mlp_only_layers\": 1"),
+     ":2: mlp_only_layers", "expected a list of layers from 0 to 3"},
+    {SHAPES("Qwen2Moe",
+            "\"num_experts\": 8, \"shared_expert_intermediate_size\": 64,\n\"decoder_sparse_step\": 0"),
+     ":2: decoder_sparse_step", "expected a whole number from 1 to 4096"},
+    {QWEN3("7", "\n\"mlp_only_layers\": [7]"), ":2: mlp_only_layers",
+     "is wrong: expected an integer from 0 to 6"},
     {SHAPES("Qwen2Moe",
             "\"num_experts\": 8, \"shared_expert_intermediate_size\": 64,\n\"quantization_config\": {}"),
      ":2: quantization_config", "expected quant_method fp8"},
@@ -285,6 +303,83 @@ static void test_nulls(void **state) {
   assert_int_equal(model_moe_layers(&m), 3);
 }
 
+static struct serving_model read_good(const char *text) {
+  struct serving_model m;
+  char error[1024] = "";
+  write_text(path, text);
+  if (serving_model_read(&m, path, error, sizeof error)) fail_msg("%s", error);
+  return m;
+}
+
+// Dense layers of Qwen3-MoE: counts, weights and bytes by hand, and as many layers as a run of the model has.
+static void test_dense_layers(void **state) {
+  static const struct {
+    const char *text;
+    unsigned sparse;
+  } files[] = {{QWEN3("7", "\"decoder_sparse_step\": 2, \"mlp_only_layers\": [0, 5]"), 2},  // 1 and 3
+               {QWEN3("7", "\"decoder_sparse_step\": 3, \"mlp_only_layers\": [1]"), 2},     // 2 and 5
+               {QWEN3("7", "\"mlp_only_layers\": [0, 2, 2, 4, 5, 6]"), 2},                  // 1 and 3
+               {QWEN3("7", "\"decoder_sparse_step\": 5, \"mlp_only_layers\": []"), 1},      // 4
+               {QWEN3("7", "\"decoder_sparse_step\": 8"), 0}};
+  (void)state;
+  for (unsigned i = 0; i < sizeof files / sizeof *files; i++) {
+    const char *text = files[i].text;
+    const struct serving_model m = read_good(text);
+    const unsigned sparse = files[i].sparse;
+    // 8 + 8 heads of 8 values of q and of the output, 4 + 4 of k and v; 3 matrices of 64 * 96 or 64 * 32.
+    const unsigned others = 7 * 64 * 24 * 8 + (7 - sparse) * 3 * 64 * 96 + sparse * 64 * 16 + 2 * 64 * 100;
+    assert_int_equal(model_moe_layers(&m), sparse);
+    assert_int_equal(model_other_weights(&m), others);
+    assert_int_equal(model_expert_weights(&m), 3 * 64 * (sparse ? 32 : 96));
+    assert_int_equal(model_kv_bytes(&m), 7 * 2 * 2 * 4 * 8);
+    assert_int_equal(m.experts, sparse ? 16 : 0);
+    struct model_config run;
+    struct model_error error;
+    assert_int_equal(model_config_read(text, strlen(text), "config.json", &run, &error), 0);
+    assert_int_equal(model_config_sparse_layers(&run), sparse);
+    model_config_free(&run);
+  }
+  const struct serving_model qwen2 =
+      read_good(SHAPES("Qwen2Moe",
+                       "\"num_experts\": 8, \"shared_expert_intermediate_size\": 64, "
+                       "\"decoder_sparse_step\": 3, \"mlp_only_layers\": [0, 1]"));
+  assert_int_equal(model_moe_layers(&qwen2), 1);  // 2
+  assert_int_equal(model_other_weights(&qwen2),
+                   4 * 64 * 16 * 16 + 3 * 3 * 64 * 96 + 2 * 3 * 64 * 32 + 64 * 8 + 2 * 64 * 100);
+  const struct serving_model dense =
+      read_good(SHAPES("Qwen2Moe",
+                       "\"num_experts\": 8, \"shared_expert_intermediate_size\": 64, "
+                       "\"mlp_only_layers\": [3, 1, 0, 2]"));
+  assert_true(dense.experts == 0 && dense.shared_experts == 0 && dense.inner == 96);
+}
+
+// A stage takes as long wherever its dense layers are: five in front, and five between.
+static void test_places_of_dense_layers(void **state) {
+  static const char *const texts[] = {
+      QWEN3("7", "\"decoder_sparse_step\": 2, \"mlp_only_layers\": [5]"),
+      QWEN3("7", "\"mlp_only_layers\": [0, 1, 2, 3, 4]"),
+      "{\"layers\": 7, \"hidden\": 64, \"inner\": 32, \"dense_inner\": 96, \"heads\": 8, \"kv_heads\": 4, "
+      "\"head_size\": 8, \"vocabulary\": 100, \"experts\": 16, \"top_k\": 4, \"dense_layers\": 5}"};
+  struct serving_result results[3];
+  (void)state;
+  for (unsigned mode = SERVING_FULL; mode <= SERVING_PAPER; mode++) {
+    for (unsigned i = 0; i < 3; i++) {
+      const struct serving_options options = {.system = "gpu",
+                                              .model = path,
+                                              .mode = (enum serving_mode)mode,
+                                              .batch = 4,
+                                              .input = 16,
+                                              .output = 16,
+                                              .measured = 20};
+      char error[1024] = "";
+      write_text(path, texts[i]);
+      if (serving_run(&options, &results[i], error, sizeof error)) fail_msg("%s", error);
+      assert_memory_equal(&results[0], &results[i], sizeof *results);
+    }
+    assert_true(results[0].sum.part[SERVING_MOE] > 0 && results[0].sum.part[SERVING_FC] > 0);
+  }
+}
+
 // Published configurations have the published numbers of parameters.
 static void test_published(void **state) {
   static const struct {
@@ -350,9 +445,11 @@ static void test_published(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_wrong_files), cmocka_unit_test(test_mutations),
-                                     cmocka_unit_test(test_hugging_face), cmocka_unit_test(test_nulls),
-                                     cmocka_unit_test(test_published)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_wrong_files),  cmocka_unit_test(test_mutations),
+      cmocka_unit_test(test_hugging_face), cmocka_unit_test(test_nulls),
+      cmocka_unit_test(test_dense_layers), cmocka_unit_test(test_places_of_dense_layers),
+      cmocka_unit_test(test_published)};
   if (!make_file(path)) return 1;
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);
   remove(path);
