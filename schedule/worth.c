@@ -27,33 +27,40 @@ static void spread(uint32_t pairs, uint32_t experts, uint16_t *counts) {
   for (uint32_t e = 0; e < experts; e++) counts[e] = (uint16_t)(pairs / experts + (e < pairs % experts));
 }
 
-// What all divisions of whole pieces take at least, times WEIGHTS: each piece is on the side that adds less.
+// What divisions of whole pieces take at least, times WEIGHTS: each piece is on the side that adds less.
 // `both`: to a mean of all times of Logic-PIM and all of the xPU; `pair`: to the times of both on pieces in
-// one pair of bundles, on which they work one after the other.
-struct least {
+// one pair of bundles, on which they work one after the other. `pim`, `xpu`: all pieces are on that side.
+struct sums {
   uint64_t both[WEIGHTS], pair[2];
+  uint64_t pim, xpu;
 };
 
-static void add_piece(uint64_t pim, uint64_t xpu, uint64_t *pair, struct least *least) {
-  for (uint32_t w = 1; w < WEIGHTS; w++) least->both[w] += duplex_smaller_u64(w * pim, (WEIGHTS - w) * xpu);
+static void add_piece(uint64_t pim, uint64_t xpu, uint64_t *pair, struct sums *sums) {
+  for (uint32_t w = 1; w < WEIGHTS; w++) sums->both[w] += duplex_smaller_u64(w * pim, (WEIGHTS - w) * xpu);
   if (pair) *pair += WEIGHTS * duplex_smaller_u64(pim, xpu);
+  sums->pim += WEIGHTS * pim;
+  sums->xpu += WEIGHTS * xpu;
 }
 
-static uint64_t least_of(const struct schedule_times *times, const uint16_t *counts) {
+static struct sums sums_of(const struct schedule_times *times, const uint16_t *counts) {
   const struct schedule_placement *placement = &times->placement;
   const bool copied = placement->layout == SCHEDULE_REPLICATED;
-  struct least least = {{0}, {0}};
+  struct sums sums = {{0}, {0}, 0, 0};
   for (uint32_t e = 0; e < times->shape.experts; e++) {
     const uint32_t groups = schedule_groups(counts[e]);
     for (uint32_t q = 0; groups && q < placement->pieces; q++) {
-      uint64_t *pair = &least.pair[schedule_bundles(placement, e, q) == schedule_bundles(placement, 1, 0)];
+      uint64_t *pair = &sums.pair[schedule_bundles(placement, e, q) == schedule_bundles(placement, 1, 0)];
       add_piece(SCHEDULE_TIME(times, groups, pim[q][placement->parts[q]]),
-                SCHEDULE_TIME(times, groups, xpu[q][0]), copied ? NULL : pair, &least);
+                SCHEDULE_TIME(times, groups, xpu[q][0]), copied ? NULL : pair, &sums);
     }
   }
-  uint64_t most = duplex_larger_u64(least.pair[0], least.pair[1]);
-  for (uint32_t w = 1; w < WEIGHTS; w++) most = duplex_larger_u64(most, least.both[w]);
-  return most;
+  return sums;
+}
+
+static uint64_t least_of(const struct sums *sums) {
+  uint64_t least = duplex_larger_u64(sums->pair[0], sums->pair[1]);
+  for (uint32_t w = 1; w < WEIGHTS; w++) least = duplex_larger_u64(least, sums->both[w]);
+  return least;
 }
 
 void schedule_weigh(const struct schedule_ways *ways, uint32_t launch, struct schedule_worth *worth) {
@@ -65,7 +72,8 @@ void schedule_weigh(const struct schedule_ways *ways, uint32_t launch, struct sc
   for (uint32_t step = 1; step <= worth->last; step++) {
     spread((first_of(step) + first_of(step + 1)) / 2, experts, counts);
     const uint64_t best = ways->predict(ways->context, SCHEDULE_BEST, counts);
-    worth->least[step] = duplex_larger_u64(least_of(ways->times, counts), 1);
+    const struct sums sums = sums_of(ways->times, counts);
+    worth->least[step] = duplex_larger_u64(least_of(&sums), 1);
     worth->ratio[step] = ((best << RATIO_BITS) + worth->least[step] - 1) / worth->least[step];
   }
 }
@@ -80,16 +88,23 @@ static uint32_t like(const struct schedule_worth *worth, uint32_t pairs, uint64_
   return step;
 }
 
+// What `best` takes by that, in clocks without the decision.
+static uint64_t best_of(const struct schedule_worth *worth, uint32_t pairs, uint64_t least) {
+  return least * worth->ratio[like(worth, pairs, least)] >> RATIO_BITS;
+}
+
 enum schedule_policy schedule_worthwhile(const struct schedule_worth *worth, const struct schedule_ways *ways,
                                          uint16_t *counts, uint64_t decision) {
   uint32_t pairs = 0;
   for (uint32_t e = 0; e < ways->times->shape.experts; e++) pairs += counts[e];
   if (pairs == 0) return SCHEDULE_XPU_ALONE;
-  const uint64_t least = least_of(ways->times, counts);
-  const uint64_t best = least * worth->ratio[like(worth, pairs, least)] >> RATIO_BITS;
-  const uint64_t cost = decision > worth->launch ? decision - worth->launch : 0;
   const uint64_t xpu = ways->predict(ways->context, SCHEDULE_XPU_ALONE, counts);
   const uint64_t pim = ways->predict(ways->context, SCHEDULE_PIM_ALONE, counts);
-  if (best + cost < duplex_smaller_u64(xpu, pim)) return SCHEDULE_BEST;
+  const struct sums sums = sums_of(ways->times, counts);
+  const uint64_t least = least_of(&sums);
+  const uint64_t cost = decision > worth->launch ? decision - worth->launch : 0;
+  const bool shared =
+      least < (pim < xpu ? sums.pim : sums.xpu);  // else no division takes less than that side
+  if (shared && best_of(worth, pairs, least) + cost < duplex_smaller_u64(xpu, pim)) return SCHEDULE_BEST;
   return pim < xpu ? SCHEDULE_PIM_ALONE : SCHEDULE_XPU_ALONE;
 }
