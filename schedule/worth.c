@@ -78,13 +78,13 @@ void schedule_weigh(const struct schedule_ways *ways, uint32_t launch, struct sc
   }
 }
 
-// The step of evenly spread layers that take at least as long as this one: its own if they do, or the first
-// one of which they take no less.
+// The first step of evenly spread layers that take no less at least than this one; of several that take the
+// same, up to its own.
 static uint32_t like(const struct schedule_worth *worth, uint32_t pairs, uint64_t least) {
   const uint32_t own = step_of(pairs);
-  uint32_t step = own < worth->last ? own : worth->last;
-  if (worth->least[step] == least) return step;
-  for (step = 1; step < worth->last && worth->least[step] < least;) step++;
+  uint32_t step = 1;
+  while (step < worth->last && worth->least[step] < least) step++;
+  while (step < worth->last && step < own && worth->least[step + 1] == least) step++;
   return step;
 }
 

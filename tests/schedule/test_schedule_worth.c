@@ -104,6 +104,25 @@ static void test_classes(void **state) {
   assert_int_equal(ask(&worth, &ways, (uint16_t[]){304, 0, 304, 0}, 1000), SCHEDULE_BEST);
 }
 
+// Evenly spread pairs gain much by a decision, and one side takes the other's time or longer.
+static uint64_t by_turns(void *context, enum schedule_policy policy, uint16_t *counts) {
+  (void)context;
+  return (policy == SCHEDULE_BEST        ? 10
+          : policy == SCHEDULE_PIM_ALONE ? 110
+                                         : 100) *
+         (uint64_t)groups_of(counts);
+}
+
+// Where both sides take turns and one of them takes no longer for any expert, it has all.
+static void test_one_side(void **state) {
+  (void)state;
+  struct schedule_worth worth;
+  const struct schedule_ways ways = make_table(by_turns, NULL);
+  schedule_weigh(&ways, LAUNCH, &worth);
+  assert_int_equal(ask(&worth, &ways, (uint16_t[]){304, 0, 0, 304}, 0), SCHEDULE_BEST);
+  assert_int_equal(ask(&worth, &ways, (uint16_t[]){304, 0, 304, 0}, 0), SCHEDULE_XPU_ALONE);
+}
+
 // Logic-PIM takes 50 clocks a group, both sides 40 and 2,000 besides, and the xPU 51: 10 a group is what
 // `best` gains, and Logic-PIM has what no decision pays for.
 static uint64_t by_pim(void *context, enum schedule_policy policy, uint16_t *counts) {
@@ -348,7 +367,8 @@ static void test_alone(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_threshold), cmocka_unit_test(test_classes),
-                                     cmocka_unit_test(test_pim),       cmocka_unit_test(test_last),
-                                     cmocka_unit_test(test_skewed),    cmocka_unit_test(test_alone)};
+                                     cmocka_unit_test(test_one_side),  cmocka_unit_test(test_pim),
+                                     cmocka_unit_test(test_last),      cmocka_unit_test(test_skewed),
+                                     cmocka_unit_test(test_alone)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
