@@ -68,7 +68,25 @@ static void test_classes(void **state) {
   for (unsigned i = 0; i < POLICIES; i++) measured_close(systems[i].measured);
 }
 
+// The decision is counted: whatever the number of tokens, `best` takes hardly longer than the xPU.
+static void test_pays(void **state) {
+  struct system systems[POLICIES];
+  double longest = 0;
+  (void)state;
+  open_systems(systems);
+  for (unsigned tokens = 1; tokens <= 128; tokens++) {
+    unsigned counts[SCHEDULE_EXPERTS] = {0};
+    for (unsigned e = 0; e < systems->model.experts; e++) counts[e] = tokens;
+    const double ratio =
+        measured_seconds(systems[BEST].measured, counts) / measured_seconds(systems[XPU].measured, counts);
+    longest = ratio > longest ? ratio : longest;
+  }
+  printf("1 to 128 tokens of each expert: best takes %.4f of what the xPU takes, at most\n", longest);
+  assert_true(longest <= 1.001);
+  for (unsigned i = 0; i < POLICIES; i++) measured_close(systems[i].measured);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_classes)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_classes), cmocka_unit_test(test_pays)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
