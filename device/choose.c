@@ -4,7 +4,6 @@
 #include "device/charges.h"
 #include "device/decide.h"
 #include "device/measure.h"
-#include "device/model.h"
 #include "device/tables.h"
 #include "device/xpu_works.h"
 #include "duplex/arithmetic.h"
@@ -26,40 +25,20 @@ static size_t expect(const struct duplex_moe *moe, uint16_t counts[DUPLEX_EXPERT
   return pairs;
 }
 
-// The run of such a layer, which has as many tokens as its largest expert at least.
-static struct moe_run run_of(const struct duplex_moe *moe, uint16_t *counts) {
-  struct moe_run run = {
-      .device = moe->device, .moe = moe, .stage = moe->stage, .dispatch = {.count = counts}};
-  for (size_t e = 0; e < moe->shape.experts; e++) {
-    run.counts[e] = counts[e];
-    run.tokens = duplex_larger(run.tokens, counts[e]);
-    run.dispatch.pairs += counts[e];
-  }
-  return run;
-}
-
 // The decision, and the launches of so many phases, of which the first goes on beside it.
 static uint64_t decision_and_launches(const struct moe_run *run, unsigned phases) {
   return charges_decide(run) + charges_first_launch(run) + (phases - 1) * charges_launch(run);
 }
 
-// The layer as it is decided, without the decision and the launches, of which there are *phases.
-static uint64_t predict_run(struct moe_run *run, unsigned *phases) {
-  struct duplex_moe_stats stats = {0};
-  model_predict(run, &stats);
-  *phases = (unsigned)__builtin_popcount(run_phases(run)) * run->moe->stages;
-  return stats.predicted;
-}
-
 static uint64_t predict_whole(struct moe_run *run) {
   unsigned phases;
-  const uint64_t clocks = predict_run(run, &phases);
+  const uint64_t clocks = run_predict(run, &phases);
   return clocks + decision_and_launches(run, phases);
 }
 
 uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts) {
   const struct duplex_device_options *options = &moe->device->options;
-  struct moe_run run = run_of(moe, counts);
+  struct moe_run run = run_expected(moe, counts);
   if (options->policy != DUPLEX_POLICY_BEST) {
     run_decide(&run);
     return predict_whole(&run);
@@ -71,22 +50,6 @@ uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts) {
   const uint64_t xpu = predict_whole(&run);
   run_decide_by(&run, SCHEDULE_PIM_ALONE);
   return duplex_smaller(best, duplex_smaller(xpu, predict_whole(&run)));
-}
-
-static uint64_t predict_under(void *context, enum schedule_policy policy, uint16_t *counts) {
-  const struct duplex_moe *moe = context;
-  struct moe_run run = run_of(moe, counts);
-  unsigned phases;
-  run_decide_by(&run, policy);
-  const uint64_t clocks = predict_run(&run, &phases);
-  return clocks + (uint64_t)phases * moe->worth.launch;
-}
-
-// Weighs the decisions of `best` of a layer that has its tables.
-static void weigh(struct duplex_moe *moe) {
-  const struct moe_run run = {.device = moe->device, .moe = moe};
-  schedule_weigh((uint32_t)moe->shape.experts, (uint32_t)charges_launch(&run), predict_under, moe,
-                 &moe->worth);
 }
 
 // Layers that are to have two copies if this one has: those that are not there yet.
@@ -230,6 +193,6 @@ int moe_choose(struct duplex_moe *moe, const struct duplex_moe_form *form) {
   keep_near(&candidates);
   error = choose_best(moe, form, &candidates, &best);
   if (!error) error = moe_place(moe, form, best);
-  if (!error && moe->device->options.policy == DUPLEX_POLICY_BEST) weigh(moe);
+  if (!error && moe->device->options.policy == DUPLEX_POLICY_BEST) run_weigh(moe);
   return measure_code(error);
 }

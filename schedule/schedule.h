@@ -313,27 +313,31 @@ static inline bool schedule_phase_works(const struct schedule_phase *phase) {
   return phase->pim || phase->xpu;
 }
 
-// Whether a decision pays. A step has layers of about as many pairs of token and expert; alone: the side that
-// takes less by itself; gain: clocks that `best` takes less than that side (0: none), with launches but
-// without the decision.
+// Clocks that a layer takes under BEST, XPU_ALONE or PIM_ALONE: the prediction, and a launch in each phase.
+typedef uint64_t schedule_predictor(void *context, enum schedule_policy policy, uint16_t *counts);
+
+// The ways of a layer: the charged table that decisions about it go by, and what it is predicted to take.
+struct schedule_ways {
+  const struct schedule_times *times;
+  schedule_predictor *predict;
+  void *context;
+};
+
+// Whether a decision pays. A step has layers of about as many pairs of token and expert, spread evenly.
+// least: what any division of such a layer takes at least, by the table, in eighths of units; ratio: what
+// `best` takes of it, in clocks, with launches but without the decision, times 65536.
 #define SCHEDULE_STEPS 121u
 struct schedule_worth {
   uint32_t launch;  // clocks of a launch of the xPU, which hides behind a decision
   uint32_t last;    // step, for more pairs too
-  uint64_t gain[SCHEDULE_STEPS];
-  enum schedule_policy alone[SCHEDULE_STEPS];  // XPU_ALONE or PIM_ALONE
+  uint64_t least[SCHEDULE_STEPS], ratio[SCHEDULE_STEPS];
 };
 
-// Clocks that a layer takes under BEST, XPU_ALONE or PIM_ALONE: the prediction, and a launch in each phase.
-typedef uint64_t schedule_predictor(void *context, enum schedule_policy policy, uint16_t *counts);
-
-// Compares the three for pairs that are spread evenly over `experts` (1 to SCHEDULE_EXPERTS), up to
-// 8 SCHEDULE_GROUPS tokens of each.
-void schedule_weigh(uint32_t experts, uint32_t launch, schedule_predictor *predict, void *context,
-                    struct schedule_worth *worth);
-// BEST if a decision of so many clocks pays for a layer of so many pairs, else the side that it is left to.
-enum schedule_policy schedule_worthwhile(const struct schedule_worth *worth, uint32_t pairs,
-                                         uint64_t decision);
+// Weighs `best` for up to 8 SCHEDULE_GROUPS tokens of each expert.
+void schedule_weigh(const struct schedule_ways *ways, uint32_t launch, struct schedule_worth *worth);
+// BEST if a decision of so many clocks pays for this layer, else the side that it is left to.
+enum schedule_policy schedule_worthwhile(const struct schedule_worth *worth, const struct schedule_ways *ways,
+                                         uint16_t *counts, uint64_t decision);
 
 // The least time, in units, of a fractional division of the experts over both sides, each at its best rate,
 // with nothing else charged; rounded down.

@@ -3,9 +3,12 @@
 // pays").
 //
 // Steps of pairs: 0 to 7 are steps of one pair, and each octave from 8 on has eight.
+#include "duplex/arithmetic.h"
 #include "schedule/schedule.h"
 
 #define STEPS_OF_OCTAVE 8u
+#define WEIGHTS 8u      // of Logic-PIM's time from 1 on, and the rest of the xPU's
+#define RATIO_BITS 16u  // of clocks for each part of the least time
 
 static uint32_t step_of(uint32_t pairs) {
   uint32_t octave = 0;
@@ -24,28 +27,84 @@ static void spread(uint32_t pairs, uint32_t experts, uint16_t *counts) {
   for (uint32_t e = 0; e < experts; e++) counts[e] = (uint16_t)(pairs / experts + (e < pairs % experts));
 }
 
-void schedule_weigh(uint32_t experts, uint32_t launch, schedule_predictor *predict, void *context,
-                    struct schedule_worth *worth) {
+// What divisions of whole pieces take at least, times WEIGHTS: each piece is on the side that adds less.
+// `both`: to a mean of all times of Logic-PIM and all of the xPU; `pair`: to the times of both on pieces in
+// one pair of bundles, on which they work one after the other. `pim`, `xpu`: all pieces are on that side.
+struct sums {
+  uint64_t both[WEIGHTS], pair[2];
+  uint64_t pim, xpu;
+};
+
+static void add_piece(uint64_t pim, uint64_t xpu, uint64_t *pair, struct sums *sums) {
+  for (uint32_t w = 1; w < WEIGHTS; w++) sums->both[w] += duplex_smaller_u64(w * pim, (WEIGHTS - w) * xpu);
+  if (pair) *pair += WEIGHTS * duplex_smaller_u64(pim, xpu);
+  sums->pim += WEIGHTS * pim;
+  sums->xpu += WEIGHTS * xpu;
+}
+
+static struct sums sums_of(const struct schedule_times *times, const uint16_t *counts) {
+  const struct schedule_placement *placement = &times->placement;
+  const bool copied = placement->layout == SCHEDULE_REPLICATED;
+  struct sums sums = {{0}, {0}, 0, 0};
+  for (uint32_t e = 0; e < times->shape.experts; e++) {
+    const uint32_t groups = schedule_groups(counts[e]);
+    for (uint32_t q = 0; groups && q < placement->pieces; q++) {
+      uint64_t *pair = &sums.pair[schedule_bundles(placement, e, q) == schedule_bundles(placement, 1, 0)];
+      add_piece(SCHEDULE_TIME(times, groups, pim[q][placement->parts[q]]),
+                SCHEDULE_TIME(times, groups, xpu[q][0]), copied ? NULL : pair, &sums);
+    }
+  }
+  return sums;
+}
+
+static uint64_t least_of(const struct sums *sums) {
+  uint64_t least = duplex_larger_u64(sums->pair[0], sums->pair[1]);
+  for (uint32_t w = 1; w < WEIGHTS; w++) least = duplex_larger_u64(least, sums->both[w]);
+  return least;
+}
+
+void schedule_weigh(const struct schedule_ways *ways, uint32_t launch, struct schedule_worth *worth) {
+  const uint32_t experts = ways->times->shape.experts;
   uint16_t counts[SCHEDULE_EXPERTS];
   worth->launch = launch;
-  worth->gain[0] = 0;
-  worth->alone[0] = SCHEDULE_XPU_ALONE;
-  worth->last = step_of(experts * SCHEDULE_GROUPS * 8);
+  worth->least[0] = worth->ratio[0] = 0;
+  worth->last = step_of(experts * SCHEDULE_GROUPS * SCHEDULE_LANES);
   for (uint32_t step = 1; step <= worth->last; step++) {
     spread((first_of(step) + first_of(step + 1)) / 2, experts, counts);
-    const uint64_t best = predict(context, SCHEDULE_BEST, counts);
-    const uint64_t xpu = predict(context, SCHEDULE_XPU_ALONE, counts);
-    const uint64_t pim = predict(context, SCHEDULE_PIM_ALONE, counts);
-    const uint64_t alone = pim < xpu ? pim : xpu;
-    worth->alone[step] = pim < xpu ? SCHEDULE_PIM_ALONE : SCHEDULE_XPU_ALONE;
-    worth->gain[step] = alone > best ? alone - best : 0;
+    const uint64_t best = ways->predict(ways->context, SCHEDULE_BEST, counts);
+    const struct sums sums = sums_of(ways->times, counts);
+    worth->least[step] = duplex_larger_u64(least_of(&sums), 1);
+    worth->ratio[step] = ((best << RATIO_BITS) + worth->least[step] - 1) / worth->least[step];
   }
 }
 
-enum schedule_policy schedule_worthwhile(const struct schedule_worth *worth, uint32_t pairs,
-                                         uint64_t decision) {
+// The first step of evenly spread layers that take no less at least than this one; of several that take the
+// same, up to its own.
+static uint32_t like(const struct schedule_worth *worth, uint32_t pairs, uint64_t least) {
   const uint32_t own = step_of(pairs);
-  const uint32_t step = own < worth->last ? own : worth->last;
+  uint32_t step = 1;
+  while (step < worth->last && worth->least[step] < least) step++;
+  while (step < worth->last && step < own && worth->least[step + 1] == least) step++;
+  return step;
+}
+
+// What `best` takes by that, in clocks without the decision.
+static uint64_t best_of(const struct schedule_worth *worth, uint32_t pairs, uint64_t least) {
+  return least * worth->ratio[like(worth, pairs, least)] >> RATIO_BITS;
+}
+
+enum schedule_policy schedule_worthwhile(const struct schedule_worth *worth, const struct schedule_ways *ways,
+                                         uint16_t *counts, uint64_t decision) {
+  uint32_t pairs = 0;
+  for (uint32_t e = 0; e < ways->times->shape.experts; e++) pairs += counts[e];
+  if (pairs == 0) return SCHEDULE_XPU_ALONE;
+  const uint64_t xpu = ways->predict(ways->context, SCHEDULE_XPU_ALONE, counts);
+  const uint64_t pim = ways->predict(ways->context, SCHEDULE_PIM_ALONE, counts);
+  const struct sums sums = sums_of(ways->times, counts);
+  const uint64_t least = least_of(&sums);
   const uint64_t cost = decision > worth->launch ? decision - worth->launch : 0;
-  return worth->gain[step] > cost ? SCHEDULE_BEST : worth->alone[step];
+  const bool shared =
+      least < (pim < xpu ? sums.pim : sums.xpu);  // else no division takes less than that side
+  if (shared && best_of(worth, pairs, least) + cost < duplex_smaller_u64(xpu, pim)) return SCHEDULE_BEST;
+  return pim < xpu ? SCHEDULE_PIM_ALONE : SCHEDULE_XPU_ALONE;
 }

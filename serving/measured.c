@@ -124,9 +124,14 @@ static uint64_t predict_under(void *context, enum schedule_policy policy, uint16
   return prediction.total + launches * m->worth.launch;
 }
 
+static struct schedule_ways ways_of(struct measured *m) {
+  return (struct schedule_ways){&m->charged, predict_under, m};
+}
+
 static void weigh(struct measured *m) {
   const double launch = m->machine->launch * m->machine->clock;
-  schedule_weigh(m->layout.of_group, (uint32_t)(launch + 0.5), predict_under, m, &m->worth);
+  const struct schedule_ways ways = ways_of(m);
+  schedule_weigh(&ways, (uint32_t)(launch + 0.5), &m->worth);
 }
 
 // What goes by the tables: decisions, and whether they pay. Returns 0 or a code, with a line in `error`.
@@ -332,11 +337,10 @@ static double checked_clocks(const struct schedule_phase phase[2]) {
 }
 
 // `best` where its decision pays with all that it brings about, or one side alone, as on a device.
-static enum schedule_policy policy_for(const struct measured *m, const uint16_t *counts) {
-  uint64_t pairs = 0;
+static enum schedule_policy policy_for(struct measured *m, uint16_t *counts) {
+  const struct schedule_ways ways = ways_of(m);
   if (m->policy != SCHEDULE_BEST) return m->policy;
-  for (unsigned e = 0; e < m->layout.of_group; e++) pairs += counts[e];
-  return schedule_worthwhile(&m->worth, (uint32_t)pairs, decision_clocks(m, counts));
+  return schedule_worthwhile(&m->worth, &ways, counts, decision_clocks(m, counts));
 }
 
 // Decides one group's experts and charges them: seconds of both sides, energy, work.
