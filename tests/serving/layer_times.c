@@ -47,9 +47,9 @@ struct layer {
 
 // Mixtral's slice of a device, with prompts too; small experts as Qwen3's, GLaM's and DeepSeek's, with whole
 // groups and with rests. Some of these are best done by the xPU alone. An expert that is hot, of which two
-// copies are divided by its tokens. Short layers, of which Logic-PIM has one copy over all bundles alone.
-// Layers with rounded sums, of which exact ones would take Logic-PIM long. And policy `paper`, whose sums lie
-// in several bundles.
+// copies are divided by its tokens. Many experts that are so small that a controller hardly keeps up. Short
+// layers, of which Logic-PIM has one copy over all bundles alone. Layers with rounded sums, of which exact
+// ones would take Logic-PIM long. And policy `paper`, whose sums lie in several bundles.
 static const struct layer layers[] = {
     {"Mixtral", 8, 4096, 3584, true, false,
      .sizes = {{1, 2}, {2, 2}, {4, 2}, {8, 2}, {16, 2}, {32, 2}, {40, 2}, {64, 2}, {40, 8}, {129, 8}}},
@@ -61,6 +61,7 @@ static const struct layer layers[] = {
     {"DeepSeek", 4, 7168, 2048, true, false,
      .sizes = {{1, 4}, {17, 4}, {24, 4}, {33, 4}, {6, 4}, {12, 2}, {100, 4}}},
     {"hot", 1, 1024, 25600, true, false, .sizes = {{200, 1}, {330, 1}, {500, 1}}},
+    {"many", 32, 1024, 512, true, false, .sizes = {{1, 4}, {4, 4}, {2, 8}, {16, 4}, {32, 8}}},
     {"short", 4, 1024, 1408, true, false, .sizes = {{1, 4}, {2, 4}, {3, 4}, {4, 4}}},
     {"rounded", 8, 4096, 1024, true, true,
      .sizes = {{1, 8}, {16, 8}, {64, 8}, {17, 8}, {24, 8}, {6, 8}, {32, 2}}},
