@@ -22,8 +22,8 @@ uint64_t charges_decision(const uint16_t *counts, size_t experts, const struct s
 uint64_t charges_decision_of(const struct moe_run *run);
 // What a decision in a job takes besides: checks, and the counts that come with the message.
 uint64_t charges_counts(size_t experts);
-// Clocks in which the controller passes so many experts without work before the first ones of jobs, whose cuts
-// it has decided, or are told by a list.
+// Clocks in which the controller passes so many experts without work before the first ones of jobs, whose
+// cuts it has decided, or are told by a list.
 uint64_t charges_search(size_t skipped, bool decided);
 uint64_t charges_launch(const struct moe_run *run);
 // The kernel of the first phase is launched while the controller decides.

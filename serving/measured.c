@@ -312,6 +312,7 @@ static void add_search(const struct measured *m, const uint16_t *given, bool dec
     phases[i].job_clocks += (uint32_t)charges_search((size_t)first * phases[i].jobs, decided);
 }
 
+// The phases of the decision, by the table of each firmware: `given` in a device's order, `counts` sorted.
 static struct layer_phases phases_of(const struct measured *m, const uint16_t *given,
                                      const uint16_t *counts) {
   const struct schedule_decision *d = m->decision;
