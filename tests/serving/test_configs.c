@@ -358,8 +358,8 @@ static void test_places_of_dense_layers(void **state) {
   static const char *const texts[] = {
       QWEN3("7", "\"decoder_sparse_step\": 2, \"mlp_only_layers\": [5]"),
       QWEN3("7", "\"mlp_only_layers\": [0, 1, 2, 3, 4]"),
-      "{\"layers\": 7, \"hidden\": 64, \"inner\": 32, \"dense_inner\": 96, \"heads\": 8, \"kv_heads\": 4, "
-      "\"head_size\": 8, \"vocabulary\": 100, \"experts\": 16, \"top_k\": 4, \"dense_layers\": 5}"};
+      ("{\"layers\": 7, \"hidden\": 64, \"inner\": 32, \"dense_inner\": 96, \"heads\": 8, \"kv_heads\": 4, "
+       "\"head_size\": 8, \"vocabulary\": 100, \"experts\": 16, \"top_k\": 4, \"dense_layers\": 5}")};
   struct serving_result results[3];
   (void)state;
   for (unsigned mode = SERVING_FULL; mode <= SERVING_PAPER; mode++) {
