@@ -370,14 +370,14 @@ static void test_times_once(void **state) {
   other = times;
   other.costs[0].given++;
   schedule_seal(&other);
-  const uint32_t first = messages_with(layer, &times);  // the layer is registered, too
+  const uint32_t first = messages_with(layer, &times);  // layer and activation table are brought, too
   const uint32_t known = messages_with(layer, &times);
   const uint32_t brought = messages_with(layer, &other);
   assert_in_range(known, 1, brought - 1);
   assert_int_equal(messages_with(layer, &other), known);
   assert_int_equal(messages_with(layer, &times), brought);
   assert_int_equal(duplex_stack_reset(stack), 0);
-  assert_int_equal(messages_with(layer, &times), first);
+  assert_in_range(messages_with(layer, &times), brought + 1, first);
   duplex_stack_close(stack);
 }
 
