@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "device/kv.h"
@@ -62,9 +63,28 @@ static int check_options(const struct duplex_device_options *options, char *text
   return DUPLEX_OK;
 }
 
+// What tables are measured with later, when structs and texts of the caller may be gone. Files are the
+// stacks' own.
+static int keep_options(struct duplex_device *device, const struct duplex_device_options *options) {
+  const struct duplex_dram_timing *preset = duplex_dram_preset(options->stack.backend.dram_preset);
+  const struct duplex_riscv_options *riscv = options->stack.riscv;
+  struct duplex_backend_options *backend = &device->options.stack.backend;
+  device->options = *options;
+  device->options.xpu_times = backend->trace_file = backend->command_file = NULL;
+  backend->dram_preset = preset ? preset->name : NULL;
+  if (!riscv) return DUPLEX_OK;
+  device->riscv = *riscv;
+  device->riscv.trace_file = device->riscv.profile_file = NULL;
+  device->options.stack.riscv = &device->riscv;
+  if (!riscv->elf) return DUPLEX_OK;
+  device->riscv.elf = device->elf = strdup(riscv->elf);
+  return device->elf ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
+}
+
 // The stacks of a device whose options are checked; those before one that fails stay open.
-static int open_stacks(struct duplex_device *device, const char *backend, char *text, size_t size) {
-  struct duplex_stack_options options = device->options.stack;
+static int open_stacks(struct duplex_device *device, const char *backend,
+                       const struct duplex_stack_options *given, char *text, size_t size) {
+  struct duplex_stack_options options = *given;
   options.backend.threads = (device->threads + device->stacks - 1) / device->stacks;
   for (unsigned i = 0; i < device->stacks; i++) {
     const int error = duplex_stack_open(backend, &options, &device->stack[i], text, size);
@@ -74,12 +94,12 @@ static int open_stacks(struct duplex_device *device, const char *backend, char *
 }
 
 // The caller's xPU, or the built-in one.
-static int open_xpu(struct duplex_device *device, char *text, size_t size) {
+static int open_xpu(struct duplex_device *device, const char *times, char *text, size_t size) {
   const struct duplex_xpu_options options = {
       .channels = device->stacks * device->options.stack.backend.channels,
       .threads = device->threads,
       .clock_khz = device->clock_khz,
-      .gemm_table = device->options.xpu_times};
+      .gemm_table = times};
   device->xpu = device->options.xpu;
   if (device->xpu) return DUPLEX_OK;
   const int error = duplex_xpu_open(&options, &device->own_xpu, text, size);
@@ -97,12 +117,12 @@ int duplex_device_open(const char *backend, const struct duplex_device_options *
   struct duplex_device *self = calloc(1, sizeof *self);
   if (!self) return DUPLEX_ERROR_NO_MEMORY;
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  self->options = *options;
+  error = keep_options(self, options);
   self->stacks = options->stacks ? options->stacks : DUPLEX_STACKS_DEFAULT;
   self->clock_khz = duplex_dram_clock_khz(options->stack.backend.dram_preset);
   self->threads = options->threads ? options->threads : cores > 0 ? (unsigned)cores : 1;
-  error = open_stacks(self, backend, error_text, size);
-  if (!error) error = open_xpu(self, error_text, size);
+  if (!error) error = open_stacks(self, backend, &options->stack, error_text, size);
+  if (!error) error = open_xpu(self, options->xpu_times, error_text, size);
   if (error) {
     duplex_device_close(self);
     return error;
@@ -146,6 +166,7 @@ void duplex_device_close(struct duplex_device *device) {
   if (device->own_xpu) device->own_xpu->ops->close(device->own_xpu);
   events_free(&device->events);
   tables_free(device);
+  free(device->elf);
   free(device);
 }
 

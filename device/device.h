@@ -14,7 +14,10 @@ struct xpu_failure {
 };
 
 struct duplex_device {
-  struct duplex_device_options options;  // with the defaults in place of zeros
+  // With the defaults in place of zeros, and nothing in them that is the caller's but `xpu`.
+  struct duplex_device_options options;
+  struct duplex_riscv_options riscv;
+  char *elf;  // of these
   unsigned stacks, threads;
   unsigned clock_khz;  // of the stacks
   struct duplex_stack *stack[DUPLEX_STACKS_MOST];

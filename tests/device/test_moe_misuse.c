@@ -19,6 +19,8 @@
 // Small experts of many row sets: 256 of them take an eighth of a channel.
 enum { EXPERTS = 256, HIDDEN = 1, INNER = 512, LAYERS_MOST = 16, TURNS = 4, TURN_ROWS = 3300 };
 
+static char folder[4096];  // the build folder
+
 static duplex_f16 zeros[EXPERTS * INNER];
 static int8_t exponents[EXPERTS * INNER];
 static const struct duplex_moe_shape shape = {EXPERTS, HIDDEN, INNER};
@@ -63,6 +65,32 @@ static void test_open(void **state) {
     assert_null(device);
     if (!strstr(text, cases[i].said)) fail_msg("'%s': expected '%s'", text, cases[i].said);
   }
+}
+
+// A caller's structs and texts may be gone when a layer is loaded, whose tables are measured with the options
+// of the device.
+static void test_options_are_kept(void **state) {
+  static const duplex_f16 one[4 * 64];
+  static const struct duplex_moe_shape few = {2, 2, 64};
+  static const struct duplex_moe_weights all = {.router = one, .gate = one, .up = one, .down = one};
+  char preset[] = "hbm3_6400";
+  char elf[4200];
+  struct duplex_riscv_options riscv = {.elf = elf};
+  const struct duplex_device_options options = {
+      .stacks = 1,
+      .stack = {.backend = {.channels = 1, .dram_preset = preset}, .riscv = &riscv},
+      .threads = 1};
+  struct duplex_device *device;
+  struct duplex_moe *moe;
+  (void)state;
+  snprintf(elf, sizeof elf, "%s/firmware.elf", folder);
+  assert_int_equal(duplex_device_open("cmodel", &options, &device, NULL, 0), 0);
+  memset(preset, 'x', sizeof preset - 1);
+  memset(elf, 'x', sizeof elf - 1);
+  memset(&riscv, 0x55, sizeof riscv);
+  if (duplex_device_load_moe(device, &few, &all, duplex_activation_builtin("relu"), &moe))
+    fail_msg("%s", duplex_device_last_error(device));
+  duplex_device_close(device);
 }
 
 static void test_idle(void **state) {
@@ -309,10 +337,14 @@ static void test_no_room(void **state) {
   }
 }
 
-int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_open),   cmocka_unit_test(test_idle),
-                                     cmocka_unit_test(test_load),   cmocka_unit_test(test_full),
-                                     cmocka_unit_test(test_copies), cmocka_unit_test(test_turns),
-                                     cmocka_unit_test(test_no_room)};
+int main(int argc, char **argv) {
+  const char *slash = strrchr(argv[0], '/');
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_open),  cmocka_unit_test(test_options_are_kept),
+                                     cmocka_unit_test(test_idle),  cmocka_unit_test(test_load),
+                                     cmocka_unit_test(test_full),  cmocka_unit_test(test_copies),
+                                     cmocka_unit_test(test_turns), cmocka_unit_test(test_no_room)};
+  (void)argc;
+  // BUILD/tests/device/test_moe_misuse
+  snprintf(folder, sizeof folder, "%.*s/../..", slash ? (int)(slash - argv[0]) : 1, slash ? argv[0] : ".");
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
