@@ -35,19 +35,30 @@ static uint64_t shared_rows(const struct moe_run *run, unsigned owned, unsigned 
   return rows;
 }
 
-int charges_estimate(const struct moe_run *run, unsigned owned, uint64_t *clocks) {
+int charges_estimate(struct moe_run *run, unsigned owned, uint64_t *clocks) {
   const struct moe_stage *stage = run->stage;
   struct duplex_device *device = run->device;
   int error = DUPLEX_OK;
   *clocks = 0;
   for (unsigned e = 0; e < run->moe->shape.experts && !error; e++) {
-    uint64_t of_expert;
     const unsigned tokens = run_share(run, 0, 0, e).tokens;
     error = device_xpu_stage_clocks(device->xpu, device->clock_khz, stage->kind, &stage->times.shape, tokens,
-                                    (unsigned)shared_rows(run, owned, e), &of_expert);
-    *clocks += of_expert;
+                                    (unsigned)shared_rows(run, owned, e), &run->estimate[e]);
+    *clocks += run->estimate[e];
   }
   return device_xpu_note(device, "estimate", error);
+}
+
+uint64_t charges_in_turn(const struct moe_run *run, unsigned owned, uint64_t reads) {
+  uint64_t rows[DUPLEX_EXPERTS_MOST];
+  uint64_t all = 0;
+  uint64_t clocks = reads;
+  for (unsigned e = 0; e < run->moe->shape.experts; e++) all += rows[e] = shared_rows(run, owned, e);
+  for (unsigned e = 0; e < run->moe->shape.experts && all; e++) {
+    const uint64_t own = reads * rows[e] / all;
+    if (run->estimate[e] > own) clocks += run->estimate[e] - own;
+  }
+  return clocks;
 }
 
 // Clocks of one work.

@@ -7,9 +7,13 @@
 
 // What the xPU tells of its works while Logic-PIM owns these bundles: all parts of an expert are one; of
 // router and top-k; and of the output. Errors: the xPU's, with a text of the device.
-int charges_estimate(const struct moe_run *run, unsigned owned, uint64_t *clocks);
+int charges_estimate(struct moe_run *run, unsigned owned, uint64_t *clocks);
 int charges_route(const struct moe_run *run, uint64_t *clocks);
 int charges_combine(const struct moe_run *run, uint64_t *clocks);
+
+// What it takes with reads of so many clocks, after its estimate: it does one expert after the other, of
+// which the longer of the expert's part of the reads and its estimate counts.
+uint64_t charges_in_turn(const struct moe_run *run, unsigned owned, uint64_t reads);
 
 // What was decided, if it was; a launch of a kernel.
 uint64_t charges_decide(const struct moe_run *run);

@@ -31,8 +31,8 @@ static void note_stacks(struct moe_run *run, unsigned number, const struct phase
 }
 
 // Notes the times of a phase that begins at clock `clock`, whose estimate is there; returns its end.
-static uint64_t note_phase(struct moe_run *run, unsigned number, const struct phase_times *times,
-                           uint64_t clock) {
+static uint64_t note_phase(struct moe_run *run, unsigned number, unsigned owned,
+                           const struct phase_times *times, uint64_t clock) {
   static const char *const names[DUPLEX_PHASES] = {"read, phase 0", "read, phase 1", "read, phase 2",
                                                    "read, phase 3"};
   struct duplex_moe_stats *stats = &run->device->stats;
@@ -43,6 +43,9 @@ static uint64_t note_phase(struct moe_run *run, unsigned number, const struct ph
   note_stacks(run, number, times, begin, from);
   stats->logic_pim[number] = most.logic_pim;
   stats->xpu_reads[number] = most.xpu;
+  const uint64_t reads = most.xpu - duplex_smaller(most.xpu, most.decision);
+  const uint64_t in_turn = charges_in_turn(run, owned, reads);
+  if (in_turn > reads) stats->xpu_estimate[number] = in_turn;
   if (stats->xpu_estimate[number]) stats->xpu_estimate[number] += most.decision;
   const uint64_t xpu = duplex_larger(most.xpu, stats->xpu_estimate[number]);
   const uint64_t sides = duplex_larger(most.logic_pim, xpu);
@@ -72,7 +75,7 @@ static int run_phase(struct moe_run *run, unsigned number, unsigned i, uint64_t 
   if (error) return error;
   *clock = charges_note(run, "launch", &stats->launch, *clock, launch);
   error = phase_run(run, run_owned(run, i), times);
-  *clock = note_phase(run, number + i, times, *clock);
+  *clock = note_phase(run, number + i, run_owned(run, i), times, *clock);
   return error;
 }
 

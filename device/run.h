@@ -21,6 +21,7 @@ struct moe_run {
   uint32_t counts[DUPLEX_EXPERTS_MOST];  // tokens of each expert
   struct schedule_decision decision;
   unsigned groups[MOE_STAGES];  // of the expert that is divided by its tokens, Logic-PIM's in each stage
+  uint64_t estimate[DUPLEX_EXPERTS_MOST];  // what the xPU tells of each expert in the phase that is run
   // The firmware of a stack decides for itself, and has to come to the same: if the schedule's pieces are the
   // layer's. `decided`: it has, in this run.
   bool firmware_decides;

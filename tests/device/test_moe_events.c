@@ -225,9 +225,41 @@ static void test_places(void **state) {
   free_case(&c);
 }
 
+// A hot expert, whose sums take the xPU longer than its reads, beside others with few tokens: it does one
+// after the other, as the table has them, and what is predicted is what is shown.
+static void test_hot_beside_others(void **state) {
+  enum { HOT = 400, COLUMNS = 256 };
+  static duplex_f16 router[EXPERTS * COLUMNS], weights[EXPERTS * COLUMNS * COLUMNS];
+  static duplex_f16 x[HOT * COLUMNS], y[HOT * COLUMNS];
+  const struct duplex_moe_shape shape = {EXPERTS, COLUMNS, COLUMNS};
+  const struct duplex_moe_weights all = {.router = router, .up = weights, .down = weights};
+  const struct duplex_moe_routing routing = {.top_k = 2};
+  struct duplex_device *device = open_device(DUPLEX_POLICY_XPU, 1);
+  struct duplex_moe *moe;
+  struct duplex_moe_stats s;
+  (void)state;
+  for (unsigned e = 0; e < EXPERTS; e++) router[e * COLUMNS + e] = 0x3c00;
+  for (unsigned t = 0; t < HOT; t++) {
+    x[t * COLUMNS] = 0x4400;
+    x[t * COLUMNS + 1 + t % (EXPERTS - 1)] = 0x4000;
+  }
+  assert_int_equal(duplex_device_load_moe(device, &shape, &all, duplex_activation_builtin("identity"), &moe),
+                   0);
+  assert_int_equal(duplex_device_moe(device, moe, &routing, x, HOT, y), 0);
+  duplex_device_last_stats(device, &s);
+  assert_int_equal(s.tokens[0], HOT);
+  const double shown = (double)(s.sides + s.hand_over + s.distribute + s.reduce);
+  printf("predicted %llu, shown %.0f; reads %llu, with sums %llu\n", (unsigned long long)s.predicted, shown,
+         (unsigned long long)s.xpu_reads[1], (unsigned long long)s.xpu_estimate[1]);
+  assert_true(s.xpu_estimate[1] > s.xpu_reads[1]);
+  assert_true((double)s.predicted > 0.98 * shown && (double)s.predicted < 1.02 * shown);
+  duplex_device_close(device);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_events), cmocka_unit_test(test_wrong_placement),
-                                     cmocka_unit_test(test_wrong_owner), cmocka_unit_test(test_bundles),
-                                     cmocka_unit_test(test_places)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_events),      cmocka_unit_test(test_wrong_placement),
+      cmocka_unit_test(test_wrong_owner), cmocka_unit_test(test_bundles),
+      cmocka_unit_test(test_places),      cmocka_unit_test(test_hot_beside_others)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
