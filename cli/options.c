@@ -83,7 +83,7 @@ int number_option(const struct option *options, const char *name, uint64_t least
   errno = 0;
   const unsigned long long value = isdigit((unsigned char)text[0]) ? strtoull(text, &end, 10) : 0;
   if (!end || *end || errno || value < least || value > most)
-    return fail(EXIT_BAD_INPUT, "%s is '%s': expected a number from %llu to %llu", name, text,
+    return fail(EXIT_BAD_INPUT, "%s is '%s': expected a whole number from %llu to %llu", name, text,
                 (unsigned long long)least, (unsigned long long)most);
   *number = value;
   return EXIT_GOOD;

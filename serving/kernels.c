@@ -55,8 +55,10 @@ int kernels_open(struct kernels **kernels, const char *folder, char *error, size
   *kernels = NULL;
   if (!folder) return DUPLEX_OK;
   struct stat there;
-  if (stat(folder, &there) == 0 && !S_ISDIR(there.st_mode)) {
-    snprintf(error, size, "%s: is no folder, expected one with " TABLES, folder);
+  const bool found = stat(folder, &there) == 0;
+  if (!found || !S_ISDIR(there.st_mode)) {
+    snprintf(error, size, "%s: %s, expected one with " TABLES, folder,
+             found ? "is no folder" : strerror(errno));
     return DUPLEX_ERROR_IO;
   }
   struct kernels *k = calloc(1, sizeof *k);

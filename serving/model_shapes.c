@@ -162,7 +162,8 @@ static int read_qwen2(const struct config_file *file, struct serving_model *m) {
       {0}};
   const int error = config_fields(file, "", file->root, fields, true);
   if (error) return error;
-  if (sliding) return config_refuse(file, "use_sliding_window", "expected attention to all positions");
+  if (sliding)
+    return config_refuse(file, "use_sliding_window", "is true, expected attention to all positions");
   if (shared % m->inner)
     return config_refuse(file, "shared_expert_intermediate_size",
                          "is %u, expected a multiple of moe_intermediate_size, %u", shared, m->inner);

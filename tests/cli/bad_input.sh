@@ -290,8 +290,8 @@ refused "moe: 257 experts" "router257.npy: has 257 rows, expected 1 to 256" moe 
 refused "moe: 4097 tokens" "x4097.npy: has 4097 rows, expected 1 to 4096" "$duplex" moe --out out.npy --x x4097.npy "${layer[@]}"
 refused "moe: top-k above the experts" "--top-k 3: expected 1 to 2" moe "${layer[@]}" --top-k 3
 refused "moe: top-k 0" "--top-k" moe "${layer[@]}" --top-k 0
-refused "moe: no place" "--places is '0': expected a number from 1 to 100" moe "${layer[@]}" --places 0 --stats s.json
-refused "moe: 101 places" "--places is '101': expected a number from 1 to 100" moe "${layer[@]}" --places 101 --stats s.json
+refused "moe: no place" "--places is '0': expected a whole number from 1 to 100" moe "${layer[@]}" --places 0 --stats s.json
+refused "moe: 101 places" "--places is '101': expected a whole number from 1 to 100" moe "${layer[@]}" --places 101 --stats s.json
 refused "moe: places without statistics" "--places 2: expected --stats" moe "${layer[@]}" --places 2
 refused "moe: 0 stacks" "--stacks" moe "${layer[@]}" --stacks 0
 refused "moe: 9 stacks" "--stacks" moe "${layer[@]}" --stacks 9
@@ -429,7 +429,7 @@ refused "serve: a table that is no routing" "duplex: --imbalance zero.csv:1: exp
 printf 'layer,step,expert,tokens\n0,0,1,3\n0,1,1,3\n0,0,1,3\n' >again.csv
 refused "serve: a step of a recorded routing twice" "duplex: --imbalance again.csv:4: step 0 of layer 0, expert 1" serve --imbalance again.csv
 refused "serve: measured kernels in mode paper" "expected --mode full" serve --tables .
-refused "serve: no measured kernels" "duplex: --tables nowhere: expected gemm.csv" "$duplex" serve --system gpu --model mixtral --tables nowhere
+refused "serve: no measured kernels" "duplex: --tables nowhere: No such file or directory, expected one with gemm.csv" "$duplex" serve --system gpu --model mixtral --tables nowhere
 refused "serve: prompts without hashes" "expected --trace with hash_ids" \
   "$duplex" serve --system gpu --model mixtral --scheduler vllm --trace one.csv --prefix-cache
 printf '{"timestamp": 0, "input_length": 4000, "output_length": 5, "hash_ids": [1, 2, 3]}\n' >few.jsonl
@@ -534,10 +534,10 @@ partials|"acc", "half"|"system": ["gpu", "duplex"], "model": ["mixtral"]|--parti
 policy|"default", "bets"|"system": ["gpu"], "model": ["mixtral", "opt-66b"]|--policy is 'bets': expected default, best, paper, pim or xpu$
 firmware|"avr"|"system": ["gpu", "duplex"], "model": ["mixtral"], "mode": ["paper"]|--firmware is 'avr': expected riscv or native$
 limit-first|"NaN"|"system": ["gpu"], "model": ["mixtral"], "mode": ["authors"]|--limit-first is 'NaN': expected a number from 1e-06 to 1e+09$
-max-num-seqs|-1|"system": ["gpu"], "model": ["mixtral"]|--max-num-seqs is '-1': expected a number from 1 to 16777216$
+max-num-seqs|-1|"system": ["gpu"], "model": ["mixtral"]|--max-num-seqs is '-1': expected a whole number from 1 to 16777216$
 imbalance|"zipf:NaN"|"system": ["gpu"], "model": ["opt-66b"]|--imbalance zipf:NaN: expected a number from 0 to 10 behind the colon$
 imbalance|"nowhere.csv"|"system": ["gpu"], "model": ["opt-66b", "mixtral"]|--imbalance nowhere.csv: No such file or directory, expected uniform
-tables|"nowhere"|"system": ["gpu"], "model": ["mixtral"], "mode": ["paper", "full"]|--tables nowhere: expected gemm.csv
+tables|"nowhere"|"system": ["gpu"], "model": ["mixtral"], "mode": ["paper", "full"]|--tables nowhere: No such file or directory, expected one with gemm.csv
 times|"nowhere"|"system": ["gpu", "duplex"], "model": ["mixtral"]|--times nowhere: No such file or directory, expected a folder$
 trace|"nowhere.csv"|"system": ["gpu"], "model": ["mixtral"], "mode": ["authors"]|--trace nowhere.csv: No such file or directory, expected a file of requests$
 constants|"nowhere.json"|"system": ["gpu"], "model": ["mixtral"]|--constants nowhere.json: No such file or directory, expected a file or constants
