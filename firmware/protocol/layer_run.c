@@ -33,12 +33,14 @@ static inline uint32_t find_pair(volatile const uint32_t *list, uint32_t pair, u
 }
 
 // Groups and cut of the next expert with work, from the list, of which each word is read once. False: none.
+// Of experts in pairs of bundles every other half of a word is empty.
 static inline bool find_in_list(struct run *run, struct layer_expert *expert) {
   const uint32_t pairs = duplex_divide_up(run->experts, 2);
   uint32_t halves = run->left;
-  for (uint32_t i = run->expert; i < run->experts; i++, halves >>= 16) {
-    if (i % 2 == 0) i = 2 * find_pair(run->list, i / 2, pairs, &halves);
-    if (i >= run->experts) break;
+  for (uint32_t i = run->expert;; i++, halves >>= 16) {
+    if (!halves) i = 2 * find_pair(run->list, duplex_divide_up(i, 2), pairs, &halves);
+    if (!(halves & 0xffff)) i++, halves >>= 16;
+    if (i >= run->experts) return false;
     expert->groups = halves & 0xfff;
     expert->cut = halves >> 12 & 0xf;
     if (!expert->groups || !expert->cut) continue;
@@ -46,7 +48,6 @@ static inline bool find_in_list(struct run *run, struct layer_expert *expert) {
     run->left = halves >> 16;
     return true;
   }
-  return false;
 }
 
 // The first four experts from `four` on of which some have a cut, which those without tokens have not, and
