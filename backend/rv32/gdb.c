@@ -202,7 +202,7 @@ static void send_target(struct gdb *gdb, const char *range) {
   send_packet(gdb, text);
 }
 
-// q...: what the stub can do, the description of the registers, its one thread, whether it was attached to.
+// q...: what this side can do, the description of the registers, its one thread, whether it was attached to.
 static void query(struct gdb *gdb, const char *packet) {
   static const char features[] = "qXfer:features:read:target.xml:";
   static const struct {
