@@ -53,21 +53,35 @@ static uint64_t fast_sums(const struct schedule_shape *shape, const struct sched
   return ((uint64_t)pieces * costs->sums[SCHEDULE_LANES] + of_group - 1) / of_group;
 }
 
-// A few tokens alone wait for their banks; beside those of whole groups they are as fast as these.
+// The sums of an expert: pieces of each row, and clocks. A few tokens alone wait for their banks; beside
+// those of whole groups they are as fast as these.
+struct sums {
+  uint32_t pieces;
+  uint64_t clocks;
+};
+
+static struct sums sums_of(const struct schedule_shape *shape, const struct schedule_costs *costs,
+                           uint32_t count) {
+  const uint32_t pieces = schedule_sum_pieces(shape, count);
+  return (struct sums){pieces, count < SCHEDULE_LANES ? costs->sums[count] : fast_sums(shape, costs, pieces)};
+}
+
 uint64_t schedule_sums(const struct schedule_shape *shape, const struct schedule_costs *costs,
                        uint32_t count) {
-  if (count < SCHEDULE_LANES) return costs->sums[count];
-  return fast_sums(shape, costs, schedule_sum_pieces(shape, count));
+  return sums_of(shape, costs, count).clocks;
+}
+
+static void add_transfers(const struct schedule_shape *shape, uint32_t groups, struct sums sums,
+                          struct schedule_phase *phase) {
+  phase->groups += groups;
+  phase->passes += schedule_passes(groups);
+  phase->sums += sums.clocks;
+  phase->sum_commands += (uint64_t)divide_up(shape->hidden, shape->channels) * sums.pieces;
 }
 
 void schedule_add_transfers(const struct schedule_shape *shape, const struct schedule_costs *costs,
                             uint32_t count, struct schedule_phase *phase) {
-  const uint32_t groups = schedule_groups(count);
-  phase->groups += groups;
-  phase->passes += schedule_passes(groups);
-  phase->sums += schedule_sums(shape, costs, count);
-  phase->sum_commands +=
-      (uint64_t)divide_up(shape->hidden, shape->channels) * schedule_sum_pieces(shape, count);
+  add_transfers(shape, schedule_groups(count), sums_of(shape, costs, count), phase);
 }
 
 // A cut piece: the other side has it in the other phase, or the copy of it at once. Of the groups with no cut
@@ -98,12 +112,13 @@ static void add_piece(const struct schedule_times *times, const struct schedule_
                       const struct piece *piece, uint32_t expert, uint32_t tokens, struct job *job,
                       struct schedule_phase *phase) {
   const uint32_t groups = schedule_groups(tokens);
+  const struct sums sums = sums_of(&times->shape, costs, tokens);
   phase->pim += (uint64_t)piece->pim * times->clocks_per_unit;
   schedule_add_expert(costs, expert, job->groups, groups, phase);
-  schedule_add_transfers(&times->shape, costs, tokens, phase);
+  add_transfers(&times->shape, groups, sums, phase);
   job->groups += groups;
-  job->sums += schedule_sums(&times->shape, costs, tokens);
-  job->sum_pieces += schedule_sum_pieces(&times->shape, tokens);
+  job->sums += sums.clocks;
+  job->sum_pieces += sums.pieces;
 }
 
 // Sums of several jobs lie in different bundles, and while those of one wait for their banks others are read.

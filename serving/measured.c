@@ -39,8 +39,9 @@ struct measured {
   const struct schedule_decision *decision;  // the last one
   unsigned classes;  // experts of the same number modulo this are alike: any order of them costs the same
   struct kept *kept;
-  struct schedule_worth worth;  // of decisions of `best`
-  uint64_t slope;               // units of a group beyond SCHEDULE_GROUPS at most
+  double columns[SCHEDULE_PIECES][SCHEDULE_CUTS];  // before each cut
+  struct schedule_worth worth;                     // of decisions of `best`
+  uint64_t slope;                                  // units of a group beyond SCHEDULE_GROUPS at most
 };
 
 // The half of the paper's policy whose placement the experts of a device have.
@@ -134,6 +135,15 @@ static void weigh(struct measured *m) {
   schedule_weigh(&ways, (uint32_t)(launch + 0.5), &m->worth);
 }
 
+static void add_up_columns(struct measured *m) {
+  const struct schedule_placement *p = &m->times.placement;
+  for (unsigned q = 0; q < p->pieces; q++) {
+    m->columns[q][0] = 0;
+    for (unsigned part = 0; part < p->parts[q]; part++)
+      m->columns[q][part + 1] = m->columns[q][part] + p->width[q][part];
+  }
+}
+
 // What goes by the tables: decisions, and whether they pay. Returns 0 or a code, with a line in `error`.
 static int prepare(struct measured *m, const struct serving_options *options, char *error, size_t size) {
   m->charged = m->times;
@@ -146,6 +156,7 @@ static int prepare(struct measured *m, const struct serving_options *options, ch
     return DUPLEX_ERROR_ARGUMENT;
   }
   m->classes = classes_of(m);
+  add_up_columns(m);
   m->slope = longest_of(&own_times(m)->slope);
   if (m->policy == SCHEDULE_BEST) weigh(m);
   m->kept = calloc(KEPT, sizeof *m->kept);
@@ -221,12 +232,16 @@ static unsigned decided_tokens(enum schedule_policy policy, unsigned count) {
 // The counts in falling order within each class. Those that a decision does not tell apart stay in the order
 // of the experts, in which a device has them: which of these Logic-PIM gets changes the sums.
 static void sort_counts(const struct measured *m, const uint16_t *counts, uint16_t *sorted) {
+  unsigned tokens[SCHEDULE_EXPERTS];  // that a decision knows of
   for (unsigned e = 0; e < m->layout.of_group; e++) {
-    const unsigned tokens = decided_tokens(m->policy, counts[e]);
+    const unsigned own = decided_tokens(m->policy, counts[e]);
     unsigned at = e;
-    for (; at >= m->classes && decided_tokens(m->policy, sorted[at - m->classes]) < tokens; at -= m->classes)
+    for (; at >= m->classes && tokens[at - m->classes] < own; at -= m->classes) {
       sorted[at] = sorted[at - m->classes];
+      tokens[at] = tokens[at - m->classes];
+    }
     sorted[at] = counts[e];
+    tokens[at] = own;
   }
 }
 
@@ -261,11 +276,10 @@ static double pim_share(const struct measured *m, unsigned expert) {
   double all = 0;
   if (m->decision->policy != SCHEDULE_BEST || p->layout == SCHEDULE_STRIPED)
     return m->decision->cut[0][expert] > 0;
-  for (unsigned q = 0; q < p->pieces; q++)
-    for (unsigned part = 0; part < p->parts[q]; part++) {
-      all += p->width[q][part];
-      cut += part < m->decision->cut[q][expert] ? p->width[q][part] : 0;
-    }
+  for (unsigned q = 0; q < p->pieces; q++) {
+    cut += m->columns[q][m->decision->cut[q][expert]];
+    all += m->columns[q][p->parts[q]];
+  }
   return cut / all;
 }
 
