@@ -16,13 +16,13 @@
 #define FORMULA_ERROR 14u
 #define FORMULA_CLOCKS 1000u
 
-// Pairs of the expected layer, and the tokens of each expert: as many as of the others, or one more.
-static size_t expect(const struct duplex_moe *moe, uint16_t counts[DUPLEX_EXPERTS_MOST]) {
+#define EXPECTED 16u  // layers that a way is predicted for
+
+// Pairs of a layer that is expected.
+static size_t expected_pairs(const struct duplex_moe *moe) {
   const size_t experts = moe->shape.experts;
   const size_t wanted = moe->device->options.expected_pairs;
-  const size_t pairs = duplex_smaller(wanted ? wanted : experts, RUN_TOKENS_MOST * experts);
-  for (size_t e = 0; e < experts; e++) counts[e] = (uint16_t)(pairs / experts + (e < pairs % experts));
-  return pairs;
+  return duplex_smaller(wanted ? wanted : experts, RUN_TOKENS_MOST * experts);
 }
 
 // The decision, and the launches of so many phases, of which the first goes on beside it.
@@ -50,6 +50,18 @@ uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts) {
   const uint64_t xpu = predict_whole(&run);
   run_decide_by(&run, SCHEDULE_PIM_ALONE);
   return duplex_smaller(best, duplex_smaller(xpu, predict_whole(&run)));
+}
+
+// The mean of layers that are expected. One that is spread evenly would not do: its experts may happen to
+// balance where those of others do not.
+static uint64_t predict_expected(const struct duplex_moe *moe) {
+  uint64_t clocks = 0;
+  for (unsigned i = 0; i < EXPECTED; i++) {
+    uint16_t counts[DUPLEX_EXPERTS_MOST];
+    schedule_expect((uint32_t)moe->shape.experts, (uint32_t)expected_pairs(moe), i, counts);
+    clocks += moe_predict(moe, counts);
+  }
+  return clocks / EXPECTED;
 }
 
 // Layers that are to have two copies if this one has: those that are not there yet.
@@ -101,8 +113,7 @@ static int compare_xpu(const struct duplex_moe *moe, unsigned tokens, bool *slow
 // none, whose text the device has, and nothing was measured for it.
 static int add(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_way way,
                struct candidates *candidates) {
-  uint16_t counts[DUPLEX_EXPERTS_MOST];
-  expect(moe, counts);
+  const size_t experts = moe->shape.experts;
   int error = moe_lay_out(moe, form, way);
   if (!error) error = moe_need_room(moe);
   if (!error) error = moe_use_formulas(moe);
@@ -112,8 +123,8 @@ static int add(struct duplex_moe *moe, const struct duplex_moe_form *form, struc
   }
   if (error) return error;
   candidates->way[candidates->count] = moe->way;
-  candidates->clocks[candidates->count++] = moe_predict(moe, counts);
-  return compare_xpu(moe, counts[0], &candidates->slower);
+  candidates->clocks[candidates->count++] = predict_expected(moe);
+  return compare_xpu(moe, (unsigned)((expected_pairs(moe) + experts - 1) / experts), &candidates->slower);
 }
 
 // Placements of these sums that may be chosen, as the bits of tables_from_file. The one for a side alone is
@@ -121,9 +132,8 @@ static int add(struct duplex_moe *moe, const struct duplex_moe_form *form, struc
 static int find_placements(struct duplex_moe *moe, const struct duplex_moe_form *form,
                            enum duplex_partials partials, unsigned *placements) {
   const struct duplex_device_options *options = &moe->device->options;
-  uint16_t counts[DUPLEX_EXPERTS_MOST];
   bool two;
-  const int error = can_copy(moe, form, partials, expect(moe, counts), &two);
+  const int error = can_copy(moe, form, partials, expected_pairs(moe), &two);
   const bool one = !two || !options->copies;
   const bool alone = one && options->policy == DUPLEX_POLICY_BEST && !options->always_decide;
   *placements = (unsigned)one | (unsigned)two << 1 | (unsigned)alone << 2;
@@ -162,14 +172,12 @@ static void keep_near(struct candidates *candidates) {
 // if there is no other.
 static int choose_best(struct duplex_moe *moe, const struct duplex_moe_form *form,
                        const struct candidates *candidates, struct moe_way *best) {
-  uint16_t counts[DUPLEX_EXPERTS_MOST];
   uint64_t least = UINT64_MAX;
   *best = candidates->way[0];
-  expect(moe, counts);
   for (unsigned i = 0; i < candidates->count && candidates->count > 1; i++) {
     const int error = moe_place(moe, form, candidates->way[i]);
     if (error && error != MEASURE_TOO_LONG) return error;
-    const uint64_t clocks = error ? UINT64_MAX : moe_predict(moe, counts);
+    const uint64_t clocks = error ? UINT64_MAX : predict_expected(moe);
     const uint64_t wins = moe->way.striped ? least / SCHEDULE_STRIPED_GAIN : 0;
     if (clocks < least - wins) {
       least = clocks;

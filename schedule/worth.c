@@ -22,11 +22,6 @@ static uint32_t first_of(uint32_t step) {
   return (STEPS_OF_OCTAVE + step % STEPS_OF_OCTAVE) << (step / STEPS_OF_OCTAVE - 1);
 }
 
-// So many tokens of each expert, or one more.
-static void spread(uint32_t pairs, uint32_t experts, uint16_t *counts) {
-  for (uint32_t e = 0; e < experts; e++) counts[e] = (uint16_t)(pairs / experts + (e < pairs % experts));
-}
-
 // What divisions of whole pieces take at least, times WEIGHTS: each piece is on the side that adds less.
 // `both`: to a mean of all times of Logic-PIM and all of the xPU; `pair`: to the times of both on pieces in
 // one pair of bundles, on which they work one after the other. `pim`, `xpu`: all pieces are on that side.
@@ -70,7 +65,7 @@ void schedule_weigh(const struct schedule_ways *ways, uint32_t launch, struct sc
   worth->least[0] = worth->ratio[0] = 0;
   worth->last = step_of(experts * SCHEDULE_GROUPS * SCHEDULE_LANES);
   for (uint32_t step = 1; step <= worth->last; step++) {
-    spread((first_of(step) + first_of(step + 1)) / 2, experts, counts);
+    schedule_spread(experts, (first_of(step) + first_of(step + 1)) / 2, counts);
     const uint64_t best = ways->predict(ways->context, SCHEDULE_BEST, counts);
     const struct sums sums = sums_of(ways->times, counts);
     worth->least[step] = duplex_larger_u64(least_of(&sums), 1);

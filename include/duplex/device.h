@@ -32,8 +32,8 @@ enum duplex_policy { DUPLEX_POLICY_BEST, DUPLEX_POLICY_PAPER, DUPLEX_POLICY_LOGI
 
 // How the sums of an expert come together over the stacks: partial sums of down, exact or rounded to
 // binary32; or h is gathered and each stack has whole rows of down (docs/device.md). AUTO: partial sums or h
-// gathered, of each layer the one that the tables of time predict to take less when it is loaded, with
-// `expected_pairs` spread evenly over the experts. The bits are those of ACC with all but F32.
+// gathered, of each layer the one that the tables of time predict to take less when it is loaded, in the mean
+// of 16 layers with `expected_pairs`, of experts that are drawn. The bits are those of ACC with all but F32.
 enum duplex_partials {
   DUPLEX_PARTIALS_ACC,
   DUPLEX_PARTIALS_F32,
@@ -55,13 +55,14 @@ struct duplex_device_options {
   // For the built-in one: file of times of products that somebody measured, in place of its roofline
   // (docs/xpu_time.md). NULL: none.
   const char *xpu_times;
-  size_t expected_pairs;  // of token and expert in a layer, for AUTO; 0: one of each expert
+  // Pairs of token and expert that a layer is expected to have, where something is to be chosen; 0: as many
+  // as experts.
+  size_t expected_pairs;
   // Copies of each expert's weights with BEST: 1, or 2, one for the xPU in the bundle with most room and one
   // for Logic-PIM in the others, so that a layer has a single phase (docs/device.md). 2 is one copy where the
   // schedule does not gain by a second one; the other policies have one. 0: two if they are predicted to take
-  // less time with `expected_pairs`, and there is room for two copies of each of `moe_layers` layers (0: of
-  // this one), those that have two already among them, and for x and sums of `most_pairs` (0:
-  // `expected_pairs`).
+  // less time in such layers, and there is room for two copies of each of `moe_layers` layers (0: of this
+  // one), those that have two already among them, and for x and sums of `most_pairs` (0: `expected_pairs`).
   unsigned copies;
   size_t moe_layers, most_pairs;
   // 1: BEST decides about every layer. 0: not where one side alone is predicted to take less, with all that a

@@ -198,10 +198,10 @@ static uint64_t predict(const struct duplex_moe_shape *shape, size_t tokens, enu
 }
 
 // AUTO has what is predicted to take less: h of small experts of many columns, the sums of few large ones;
-// one copy or two. All experts have all tokens, as it expects.
+// one copy or two. All experts have all tokens, as it expects of one expert, and of several from 64 each on.
 static void test_choice(void **state) {
   static const struct duplex_moe_shape shapes[] = {{3, 512, 64}, {1, 64, 512}, {1, 64, 64}};
-  static const size_t tokens[] = {8, 48, 8};
+  static const size_t tokens[] = {64, 48, 8};
   static const enum duplex_partials expected[] = {DUPLEX_PARTIALS_GATHERED, DUPLEX_PARTIALS_ACC,
                                                   DUPLEX_PARTIALS_ACC};
   static const enum duplex_partials ways[] = {DUPLEX_PARTIALS_ACC, DUPLEX_PARTIALS_GATHERED};

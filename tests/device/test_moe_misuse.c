@@ -195,7 +195,7 @@ struct copying {
 };
 
 static void set_copying(struct duplex_device *device, const struct copying *wanted) {
-  device->options.expected_pairs = 32 * 8;
+  device->options.expected_pairs = 32 * 2;
   device->options.copies = wanted->copies;
   device->options.moe_layers = wanted->layers;
   device->options.most_pairs = wanted->pairs;
