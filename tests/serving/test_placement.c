@@ -181,7 +181,7 @@ static void test_rounded(void **state) {
     table_path(&s, 1, rounded, path[rounded], sizeof path[rounded]);
     s.machine.rounded_sums = rounded;
     write_table(&s, 1, PIECE_JOB);
-    if (time_table_load(&s.machine, &s.model, &s.options, false, &times, text, sizeof text))
+    if (time_table_load(&s.machine, &s.model, &s.options, false, true, &times, text, sizeof text))
       fail_msg("%s", text);
     assert_int_equal(times.shape.rounded, rounded);
   }
@@ -190,8 +190,9 @@ static void test_rounded(void **state) {
     write_table(&s, 1, PIECE_JOB);
     assert_int_equal(rename(path[!rounded], path[rounded]), 0);
     s.machine.rounded_sums = rounded;
-    assert_int_equal(time_table_load(&s.machine, &s.model, &s.options, false, &times, text, sizeof text),
-                     DUPLEX_ERROR_FORMAT);
+    assert_int_equal(
+        time_table_load(&s.machine, &s.model, &s.options, false, true, &times, text, sizeof text),
+        DUPLEX_ERROR_FORMAT);
     check_message(text, path[rounded], ": ", rounded ? "rounded 0, expected 1" : "rounded 1, expected 0");
   }
   assert_int_equal(unlink(path[1]), 0);
