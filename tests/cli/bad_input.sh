@@ -375,8 +375,33 @@ refused "serve: NaN" "--qps" serve --qps nan
 refused "serve: a negative rate" "--qps" serve --qps -1
 refused "serve: a deviation above 1" "--len-sd" serve --len-sd 1.5
 refused "serve: an unknown mode" "--mode" serve --mode fast
-refused "serve: weights that do not fit" "GB are left" serve --devices 1
-refused "serve: experts on 3 devices" "divisor or a multiple" serve --devices 3
+refused "serve: weights that do not fit" "duplex: mixtral on gpu with --devices 1: -7.5 GB are left" serve --devices 1
+refused "serve: experts on 3 devices" "duplex: --devices is 3, expected a divisor or a multiple" serve --devices 3
+refused "serve: experts on 3 nodes" "duplex: --nodes 3 makes devices with experts 12, expected a divisor or a multiple" serve --nodes 3
+refused "serve: experts on 3 nodes of 2 devices" "duplex: --nodes 3 makes devices with experts 6, expected" serve --nodes 3 --devices 2
+refused "serve: too many nodes" "duplex: --nodes 1024 makes devices 4096, expected at most 1024" serve --nodes 1024
+refused "serve: slices of experts on 3 nodes" "duplex: --nodes is 3, expected a divisor" "$duplex" serve --system duplex-pe-et --model mixtral --nodes 3
+refused "serve: half of three devices" "duplex: --devices is 3, expected an even number" "$duplex" serve --system hetero --model mixtral --devices 3
+printf '{"beside": "none",\n"nodes": 3}\n' >three.json
+refused "serve: experts on 3 nodes of a file" "duplex: --system three.json:2: nodes makes devices with experts 12, expected a divisor or a multiple" \
+  "$duplex" serve --system three.json --model mixtral
+refused "serve: the same with devices" "duplex: --system three.json:2: nodes makes devices with experts 12, expected" \
+  "$duplex" serve --system three.json --model mixtral --devices 4
+# What has no room: in a unit in which it is not 0, of the model, and of the system that is too small.
+refused "serve: a short request without room" "duplex: mixtral on gpu with --devices 1: -7.5 GB are left for K and V .*, expected 2.1 MB for a request of 16 tokens" \
+  serve --devices 1 --lin 8 --lout 8
+printf '{"model_type": "mixtral", "max_position_embeddings": 64, "num_attention_heads": 32, "num_key_value_heads": 8, "num_local_experts": 8,
+"num_hidden_layers": 320, "hidden_size": 4096, "intermediate_size": 14336, "num_experts_per_tok": 2, "vocab_size": 32000}\n' >large.json
+refused "serve: a model of Hugging Face without room" "duplex: --model large.json:2 on gpu: -585.7 GB are left for K and V" \
+  "$duplex" serve --system gpu --model large.json
+printf '{"beside": "none",\n"memory": {"gib": 0.001}}\n' >small.json
+echo '{"layers": 1, "hidden": 64, "inner": 64, "heads": 4, "kv_heads": 4, "head_size": 16, "vocabulary": 100}' >tiny.json
+refused "serve: a small memory" "duplex: --model tiny.json:1 on small.json:2: 4.2 MB are left for K and V .*, expected 4.5 MB for a request" \
+  "$duplex" serve --system small.json --model tiny.json --lin 16384
+printf 'arrival_s,input,output\n0,16448,10\n' >larger.csv
+refused "serve: a request of a trace in a small memory" \
+  "larger.csv:2: a request of 16458 tokens takes 4.213 MB for K and V, expected at most the 4.212 MB that are left of tiny.json:1 on small.json:2" \
+  "$duplex" serve --system small.json --model tiny.json --trace larger.csv
 refused "serve: a trace of zeros" "zero.csv:2: input is 0" serve --trace zero.csv
 refused "serve: more than the trace has" "at most 1 requests" "$duplex" serve --system gpu --model mixtral --mode paper --trace one.csv --measured 2
 refused "serve: a request of a trace without room" "long.csv:3: a request of 2000000 tokens" \
@@ -479,7 +504,7 @@ refused "compare: an empty name" "duplex: compare '': expected A.npy B.npy" "$du
 for command in "batch|FILE.jsonl" "sweep|FILE.json" "validate|"; do
   refused "${command%|*}: an empty name" "duplex: ${command%|*} '': expected ${command#*|}" "$duplex" "${command%|*}" ''
 done
-refused "serve: all nodes prefill" "fewer than all nodes" serve --nodes 2 --prefill-nodes 2
+refused "serve: all nodes prefill" "duplex: --prefill-nodes is 2, expected fewer than all nodes" serve --nodes 2 --prefill-nodes 2
 refused "serve: nodes that prefill as the authors" "expected another mode" \
   "$duplex" serve --system gpu --model mixtral --mode authors --nodes 2 --prefill-nodes 1
 refused "serve: experts on no Logic-PIM" "gpu has no units" serve --policy pim
@@ -516,7 +541,7 @@ done <<'END'
 --times .|duplex|bits8.json|--times: bits8.json:2 has weights of 8 bits
 --tables decode.d|duplex|mixtral|--tables: decode.d/decode.csv is not asked for, since duplex decodes beside the xPU, expected one of gemm.csv, prefill.csv, elements.csv, all_reduce.csv in the folder$
 --tables gemm.d|gpu|bits8.json|--tables: gemm.d/gemm.csv is not asked for, since bits8.json:2 has weights of 8 bits, expected one of prefill.csv, elements.csv, decode.csv, all_reduce.csv in the folder$
---tables reduce.d --devices 2|hetero|mixtral|--tables: reduce.d/all_reduce.csv is not asked for, since hetero has no two xPUs in a node, expected one of gemm.csv, prefill.csv, elements.csv in the folder$
+--tables reduce.d --devices 2|hetero|mixtral|--tables: reduce.d/all_reduce.csv is not asked for, since hetero with --devices 2 has no two xPUs in a node, expected one of gemm.csv, prefill.csv, elements.csv in the folder$
 --copies 1|gpu|mixtral|--copies: gpu has no Logic-PIM
 --copies 2|gpu|mixtral|--copies: gpu has no Logic-PIM
 --copies 2|duplex|mixtral|--copies: policy default of duplex has no use for two copies of each expert, expected policy best$

@@ -134,7 +134,12 @@ static const struct wrong models[] = {
      ":4:", "sliding_window is 64"},
     {LAYERS "\"head_size\": 16, \"vocabulary\": 100}}", ":3:", "expected JSON"},
     // What does not fit or come out even is told with the line that it comes from.
-    {WHOLE(1024, 16384, 65536) "}", ":2 on gpu: ", "GB are left"},
+    {WHOLE(1024, 16384, 65536) "}", ":2 on gpu: -", "GB are left"},
+    {"{\"model_type\": \"mixtral\",\n\"num_hidden_layers\": 1024, \"vocab_size\": 100, \"hidden_size\": "
+     "4096, "
+     "\"intermediate_size\": 16384, \"max_position_embeddings\": 64, \"num_local_experts\": 8, "
+     "\"num_experts_per_tok\": 2, \"num_attention_heads\": 32}",
+     ":2 on gpu: -", "GB are left"},
     {MIXTRAL(64, "8", 2) ",\n\"devices\": 3}", ":5:", "devices is not known"},
     {LAYERS "\"head_size\": 16, \"vocabulary\": 100,\n\"experts\": 6}", ":4: devices with experts is 4",
      "divisor"},
@@ -168,6 +173,13 @@ static const struct wrong systems[] = {
     {"{\"beside\": \"logic_pim\",\n\"layout\": \"hetero\",\n\"devices\": 3}", ":3:", "even"},
     {"{\"beside\": \"logic_pim\", \"expert_tensor\": true,\n\"nodes\": 3}", ":2:", "divisor"},
     {"{\"beside\": \"none\", \"nodes\": 1024,\n\"devices\": 2}", ":2:", "at most 1024"},
+    {"{\"beside\": \"none\",\n\"nodes\": 1024}", ":2: nodes makes devices 4096", "at most 1024"},
+    {"{\"beside\": \"none\",\n\"nodes\": 3}", ":2: nodes makes devices with experts 12",
+     "divisor or a multiple"},
+    {"{\"beside\": \"none\", \"devices\": 2,\n\"nodes\": 3}", ":2: nodes makes devices with experts 6",
+     "divisor or a multiple"},
+    {"{\"beside\": \"logic_pim\", \"layout\": \"hetero\",\n\"nodes\": 3}",
+     ":2: nodes makes devices with experts 6", "divisor or a multiple"},
     {"{\"beside\": \"none\", \"devices\": 1,\n\"memory\": {\"gib\": 8}}", ":2:", "GB are left"},
     {"{\"beside\": \"none\",\n\"devices\": 1}", ":2: ", "GB are left"},
     // Of both numbers, and where neither is given with it.
