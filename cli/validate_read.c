@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/messages.h"
+#include "duplex/text_file.h"
 #include "serving/config_file.h"
 
 #define GIGA 1e9
@@ -52,7 +53,7 @@ static int read_waits(struct waits *waits, const char *path) {
   size_t room = 0;
   int status = EXIT_GOOD;
   if (!file) return fail(EXIT_BAD_INPUT, "%s: %s, expected a file of requests", path, strerror(errno));
-  for (size_t number = 1; !status && getline(&line, &room, file) >= 0; number++)
+  for (size_t number = 1; !status && duplex_text_line(file, &line, &room) > 0; number++)
     status = read_line(waits, path, number, line);
   free(line);
   fclose(file);

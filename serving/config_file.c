@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "duplex/error.h"
+#include "duplex/text_file.h"
 #include "serving/builtin_configs.h"
 #include "serving/regular_file.h"
 
@@ -64,7 +65,9 @@ static int read_text(struct config_file *file, const char *folder) {
     return complain(file, DUPLEX_ERROR_FORMAT, "%s: expected at most %u bytes", file->name, FILE_MOST);
   if (strnlen(file->text, length) < length)
     return complain(file, DUPLEX_ERROR_FORMAT, "%s: has a byte 0, expected JSON", file->name);
-  file->text[length] = 0;
+  const size_t mark = duplex_text_mark(file->text, length);
+  memmove(file->text, file->text + mark, length - mark);
+  file->text[length - mark] = 0;
   return DUPLEX_OK;
 }
 

@@ -5,6 +5,7 @@
 set -u
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}allocator_may_return_null=1:print_summary=0
 duplex=$(cd "$1" && pwd)/duplex
+configs=$(cd "$(dirname "$0")/../../configs" && pwd) || exit 1
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
@@ -249,6 +250,8 @@ mkdir foreign
 refused "model without a description" "foreign/config.json: cannot be read" "$duplex" info --model foreign
 echo '{"architectures":["DeepseekV2ForCausalLM"]}' >foreign/config.json
 refused "foreign model" "architectures: 'DeepseekV2ForCausalLM' is not there" "$duplex" info --model foreign
+printf '\xef\xbb\xbf{"architectures":["DeepseekV2ForCausalLM"]}' >foreign/config.json
+refused "foreign model behind a byte order mark" "architectures: 'DeepseekV2ForCausalLM' is not there" "$duplex" info --model foreign
 sizes='"model_type":"llama","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,"vocab_size":4,"max_position_embeddings":16,"intermediate_size":8'
 echo "{$sizes,\"odd_rule\":1}" >foreign/config.json
 refused "unknown rule" "odd_rule is not known: it may change what is computed" "$duplex" info --model foreign
@@ -599,5 +602,34 @@ count=$((count + 1))
 "$duplex" attention --q q.npy --k kv.npy --v kv.npy --out list.npy --lengths ' 5,	7 ' &&
   "$duplex" attention --q q.npy --k kv.npy --v kv.npy --out out.npy --lengths 5,7 && cmp list.npy out.npy ||
   { echo "FAIL lengths with blanks"; failures=$((failures + 1)); }
+# Every kind of text file may begin with the byte order mark that editors write, and says the same then.
+mkdir -p plain/tables
+(
+  cd plain || exit 1
+  printf '{"beside": "none",\n"devices": 2}\n' >system.json
+  echo '{"layers": 2, "hidden": 64, "inner": 64, "heads": 4, "kv_heads": 4, "head_size": 16, "vocabulary": 100, "experts": 4}' >model.json
+  cp "$configs/constants.json" constants.json
+  printf 'arrival_s,input,output\n0,10,5\n' >trace.csv
+  printf '{"timestamp": 0, "input_length": 400, "output_length": 5, "hash_ids": [1]}\n' >trace.jsonl
+  printf 'layer,step,expert,tokens\n0,0,1,3\n0,0,2,1\n' >routing.csv
+  printf 'm,n,k,latency_us\n8,64,64,10\n' >tables/gemm.csv
+  echo '{"grid": {"system": ["system.json"], "model": ["model.json"], "measured": [3], "warm-up": [0]}}' >plan.json
+  echo '{"command": "gemm", "x": "../x.npy", "w": "../w.npy", "out": "batch.npy"}' >jobs.jsonl
+)
+cp -r plain marked
+find marked -type f -exec sed -i '1s/^/\xef\xbb\xbf/' {} +
+for folder in plain marked; do
+  (
+    cd $folder || exit 1
+    serve=("$duplex" serve --system system.json --model model.json)
+    "${serve[@]}" --constants constants.json --trace trace.csv --imbalance routing.csv --tables tables --json csv.json &&
+      "${serve[@]}" --trace trace.jsonl --scheduler vllm --prefix-cache --json jsonl.json &&
+      "$duplex" sweep plan.json && "$duplex" batch jobs.jsonl --channels 2 && rm -r plan.results
+  ) >stdout || { echo "FAIL files in $folder"; failures=$((failures + 1)); }
+done
+for file in csv.json jsonl.json plan.csv batch.npy; do
+  count=$((count + 1))
+  cmp plain/$file marked/$file || { echo "FAIL byte order marks: $file"; failures=$((failures + 1)); }
+done
 echo "bad input: $count cases, $failures failures"
 [ $failures = 0 ]
