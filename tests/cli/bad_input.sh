@@ -455,6 +455,12 @@ refused "serve: an imbalance without a number" "--imbalance zipf:: expected a nu
 refused "serve: an imbalance of nothing" "expected uniform, zipf:A" serve --imbalance nowhere.csv
 refused "serve: a table that is no routing" "duplex: --imbalance zero.csv:1: expected the columns" serve --imbalance zero.csv
 printf 'layer,step,expert,tokens\n0,0,1,3\n0,1,1,3\n0,0,1,3\n' >again.csv
+printf 'layer,step,expert,tokens\n0,0,1,3\n0,0,8,3\n' >expert8.csv
+refused "serve: an expert that the model has not" "duplex: --imbalance expert8.csv:3: expert is 8, expected one of the model's, 0 to 7" serve --imbalance expert8.csv
+{ echo layer,step,expert,tokens && for layer in {40..8}; do printf '%s,0,1,3\n%s,0,2,1\n' "$layer" "$layer"; done; } >layers33.csv
+refused "serve: more layers than the model has" \
+  "duplex: --imbalance layers33.csv:2: layer 40 is one more than the 32 with experts that the model has, expected no more layers" \
+  serve --imbalance layers33.csv
 refused "serve: a step of a recorded routing twice" "duplex: --imbalance again.csv:4: step 0 of layer 0, expert 1" serve --imbalance again.csv
 refused "serve: measured kernels in mode paper" "expected --mode full" serve --tables .
 refused "serve: no measured kernels" "duplex: --tables nowhere: No such file or directory, expected one with gemm.csv" "$duplex" serve --system gpu --model mixtral --tables nowhere
