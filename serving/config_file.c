@@ -197,6 +197,7 @@ static int refuse_field(const struct config_file *file, const char *path, const 
     case CONFIG_OBJECT:
       return config_refuse(file, path, "%s, expected { ... }", what);
     case CONFIG_CHOICE:
+    case CONFIG_AMONG:
       for (unsigned i = 0; field->choices[i]; i++) {
         if (i) strncat(list, ", ", sizeof list - strlen(list) - 1);
         strncat(list, field->choices[i], sizeof list - strlen(list) - 1);
@@ -223,6 +224,17 @@ static bool number_field(const json_t *value, const struct config_field *field) 
   return true;
 }
 
+// False: it is none of the numbers that the choices are.
+static bool among_field(const json_t *value, const struct config_field *field) {
+  const double number = json_number_value(value);
+  for (unsigned i = 0; json_is_number(value) && field->choices[i]; i++)
+    if (number == strtod(field->choices[i], NULL)) {
+      *(unsigned *)field->to = (unsigned)number;
+      return true;
+    }
+  return false;
+}
+
 // False: it is none of the choices.
 static bool choice_field(const json_t *value, const struct config_field *field) {
   const char *text = json_string_value(value);
@@ -240,6 +252,8 @@ static bool take_field(json_t *value, const struct config_field *field) {
     case CONFIG_FLAG:
       if (json_is_boolean(value)) *(bool *)field->to = json_is_true(value);
       return json_is_boolean(value);
+    case CONFIG_AMONG:
+      return among_field(value, field);
     case CONFIG_CHOICE:
       return choice_field(value, field);
     case CONFIG_OBJECT:

@@ -495,6 +495,9 @@ refused "serve: kernels that are no folder" "duplex: --tables zero.csv: is no fo
 echo '{"architectures": []}' >none.json
 refused "serve: a model of no class" "duplex: --model none.json:1: architectures is wrong: expected a list of one name of MixtralForCausalLM, " \
   "$duplex" serve --system gpu --model none.json
+echo '{"layers": 2, "hidden": 64, "inner": 64, "heads": 4, "kv_heads": 4, "head_size": 16, "vocabulary": 100, "weight_bits": 32}' >bits32.json
+refused "serve: weights of 32 bits" "duplex: --model bits32.json:1: weight_bits is not as it must be, expected one of 4, 8, 16" \
+  "$duplex" serve --system gpu --model bits32.json
 printf '{"model_type": "qwen2_moe", "num_hidden_layers": 4, "hidden_size": 64, "intermediate_size": 96, "moe_intermediate_size": 32,
   "num_attention_heads": 4, "num_experts_per_tok": 2, "vocab_size": 100, "num_experts": 8, "shared_expert_intermediate_size": 64,
   "mlp_only_layers": [0, 4]}' >dense_layers.json
