@@ -101,9 +101,9 @@ static unsigned classes_of(const struct measured *m) {
   return m->policy == SCHEDULE_BEST && layout != SCHEDULE_STRIPED && layout != SCHEDULE_REPLICATED ? 2 : 1;
 }
 
-// Whether firmware takes time.
+// Whether firmware takes time: where the xPU has all experts, Logic-PIM has no job.
 static bool is_controlled(const struct measured *m) {
-  return m->machine->controller && m->machine->beside != BESIDE_NONE;
+  return m->machine->controller && m->machine->beside != BESIDE_NONE && m->policy != SCHEDULE_XPU;
 }
 
 // With the firmware that the machine runs.
