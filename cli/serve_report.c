@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "serving/byte_text.h"
+
 static const char *const part_names[SERVING_PARTS] = {
     "fc", "attention_prefill", "attention_decode", "moe", "links", "other"};
 static const char *const charge_names[SERVING_CHARGES] = {
@@ -167,10 +169,10 @@ static void print_parts(const struct serving_cost *c, double tokens) {
 void serve_print(const struct serving_options *o, const struct serving_result *r, double host) {
   printf("%s on %s, %u device%s, mode %s\n", o->model, o->system, r->devices, r->devices == 1 ? "" : "s",
          mode_names[o->mode]);
-  printf("  throughput   %10.1f tokens/s, %u requests in flight at most, K and V %.1f of %.1f GB\n",
-         r->throughput, r->batch, r->kv_most * 1e-9, r->kv_capacity * 1e-9);
+  printf("  throughput   %10.1f tokens/s, %u requests in flight at most, K and V %s of %s\n", r->throughput,
+         r->batch, byte_text(r->kv_most, 1).text, byte_text(r->kv_capacity, 1).text);
   if (r->expert_bytes > 0)
-    printf("  experts      %10.1f GB of DRAM, %s of each%s\n", r->expert_bytes * 1e-9,
+    printf("  experts      %13s of DRAM, %s of each%s\n", byte_text(r->expert_bytes, 1).text,
            r->copies > 1 ? "two copies" : "one copy", r->striped ? ", over all bundles" : "");
   printf("  %-18s %10s %10s %10s %10s\n", "", "p50", "p90", "p99", "mean");
   print_times("TBT", &r->tbt);

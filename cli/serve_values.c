@@ -80,6 +80,8 @@ int serve_values_read(const struct option *options, struct serving_options *s, s
                                 .imbalance = option_value(options, "--imbalance"),
                                 .tables = option_value(options, "--times"),
                                 .kernels = option_value(options, "--tables"),
+                                .nodes_from = "--nodes",
+                                .devices_from = "--devices",
                                 .measure = option_value(options, "--measure") != NULL,
                                 .batch = 64,
                                 .input = 1024,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/messages.h"
+#include "duplex/text_file.h"
 #include "serving/config_file.h"
 
 #define GIGA 1e9
@@ -52,7 +53,7 @@ static int read_waits(struct waits *waits, const char *path) {
   size_t room = 0;
   int status = EXIT_GOOD;
   if (!file) return fail(EXIT_BAD_INPUT, "%s: %s, expected a file of requests", path, strerror(errno));
-  for (size_t number = 1; !status && getline(&line, &room, file) >= 0; number++)
+  for (size_t number = 1; !status && duplex_text_line(file, &line, &room) > 0; number++)
     status = read_line(waits, path, number, line);
   free(line);
   fclose(file);
@@ -94,7 +95,19 @@ static int close_object(struct object_file *f, int status) {
   return status ? fail(EXIT_BAD_INPUT, "%s", f->error) : EXIT_GOOD;
 }
 
-static int read_engine(struct serving_options *o, const char *folder) {
+// Where a file has a key, for messages; NULL where it has not.
+static const char *place_of(const struct object_file *f, const char *object, const char *key, char *place,
+                            size_t size) {
+  char path[64];
+  snprintf(path, sizeof path, "%s.%s", object, key);
+  if (!json_object_get(json_object_get(f->file.root, object), key)) return NULL;
+  snprintf(place, size, "%s:%d: %s", f->path, config_line(&f->file, path), path);
+  return place;
+}
+
+// What the engine was told: devices of an engine, engines, and the limits of a step.
+static int read_engine(struct measured_run *run, const char *folder) {
+  struct serving_options *o = &run->options;
   struct object_file f;
   const struct config_field fields[] = {
       {"tensor_parallel_size", CONFIG_WHOLE, false, &o->devices, 1, 64, NULL},
@@ -107,11 +120,16 @@ static int read_engine(struct serving_options *o, const char *folder) {
   if (!status && o->most_tokens < o->most_sequences)
     status = config_refuse(&f.file, "engine_kwargs.max_num_batched_tokens",
                            "is %u, expected at least max_num_seqs, %u", o->most_tokens, o->most_sequences);
+  o->devices_from =
+      place_of(&f, "engine_kwargs", "tensor_parallel_size", run->devices_from, sizeof run->devices_from);
+  o->nodes_from =
+      place_of(&f, "engine_kwargs", "data_parallel_size", run->nodes_from, sizeof run->nodes_from);
   return close_object(&f, status);
 }
 
 // Memory and links of the measured system, in the units of the file.
-static int read_system(struct serving_options *o, const char *folder) {
+static int read_system(struct measured_run *run, const char *folder) {
+  struct serving_options *o = &run->options;
   struct object_file f;
   double memory, utilisation = 0.9, link, latency;
   const struct config_field fields[] = {
@@ -120,8 +138,12 @@ static int read_system(struct serving_options *o, const char *folder) {
       {"link_gb_s", CONFIG_NUMBER, true, &link, 1e-3, 1e6, NULL},
       {"link_latency_ns", CONFIG_NUMBER, true, &latency, 0, 1e9, NULL},
       {0}};
-  const int status = close_object(&f, open_object(&f, folder, "system.json", NULL, fields));
+  int status = open_object(&f, folder, "system.json", NULL, fields);
+  if (!status)
+    snprintf(run->memory_from, sizeof run->memory_from, "%s:%d", f.path, config_line(&f.file, "memory_gb"));
+  status = close_object(&f, status);
   if (status) return status;
+  o->memory_from = run->memory_from;
   o->memory = memory * utilisation * GIGA;
   o->link_rate = link * GIGA;
   o->link_latency = latency * NANO;
@@ -143,8 +165,8 @@ int measured_run_read(struct measured_run *run, const char *folder) {
   snprintf(run->model, sizeof run->model, "%.4000s/config.json", folder);
   run->options.model = run->model;
   run->options.profile = run->folder;
-  int status = read_engine(&run->options, folder);
-  if (!status) status = read_system(&run->options, folder);
+  int status = read_engine(run, folder);
+  if (!status) status = read_system(run, folder);
   return status ? status : read_requests(run, folder);
 }
 

@@ -19,6 +19,7 @@ struct measured_run {
   struct serving_trace trace;
   struct waits waits;
   char model[4096], folder[4096];
+  char devices_from[4300], nodes_from[4300], memory_from[4300];  // for messages
 };
 
 // Reads requests.jsonl, engine.json, system.json; config.json and the tables are read by the simulation.

@@ -45,19 +45,24 @@ unsigned moe_emptiest_bundle(struct space *const *space, unsigned stacks) {
   return emptiest;
 }
 
+// The device's text is the stack's, with the number of this one.
+static int stack_lacks(struct duplex_device *device, unsigned stack, int error) {
+  return device_fail(device, error, "stack %u: %s", stack, duplex_stack_last_error(device->stack[stack]));
+}
+
 static int open_stack(struct room *room, unsigned stack) {
   const struct duplex_moe *moe = room->moe;
   struct duplex_stack *own = moe->device->stack[stack];
   int error = DUPLEX_OK;
   room->space[stack] = malloc(sizeof *room->space[stack]);
-  if (!room->space[stack]) return DUPLEX_ERROR_NO_MEMORY;
+  if (!room->space[stack]) return device_no_memory(moe->device);
   *room->space[stack] = *own->space;
   for (unsigned i = 0; i < moe->stages && !error; i++) {
     struct duplex_layer_options options;
     if (moe_stack_options(moe, &moe->stage[i], stack, &options))
       error = duplex_stack_open_layer(own, &options, &room->slice[i][stack]);
   }
-  return error;
+  return error ? stack_lacks(moe->device, stack, error) : DUPLEX_OK;
 }
 
 static void close_stack(struct room *room, unsigned stack) {
@@ -130,10 +135,10 @@ static bool jobs_fit(const struct room *room, size_t pairs) {
 
 // The spaces as they are now. close_room takes them with an error, too.
 static int open_room(struct room *room) {
-  struct duplex_device *device = room->moe->device;
+  const struct duplex_device *device = room->moe->device;
   int error = DUPLEX_OK;
   for (unsigned stack = 0; stack < device->stacks && !error; stack++) error = open_stack(room, stack);
-  return error ? device_fail(device, error, "%s", duplex_error_text(error)) : DUPLEX_OK;
+  return error;
 }
 
 static void close_room(struct room *room) {
@@ -142,8 +147,9 @@ static void close_room(struct room *room) {
 
 int moe_has_room(const struct duplex_moe *moe, size_t layers, size_t pairs, bool *fits) {
   struct room room = {.moe = moe};
-  const int error = open_room(&room);
+  int error = open_room(&room);
   *fits = !error;
+  if (error == DUPLEX_ERROR_OUT_OF_SPACE) error = DUPLEX_OK;
   for (size_t layer = 0; layer < layers && *fits; layer++) *fits = take_next_layer(&room);
   *fits = *fits && jobs_fit(&room, pairs);
   close_room(&room);
@@ -156,8 +162,7 @@ int moe_need_room(const struct duplex_moe *moe) {
   int error = open_room(&room);
   if (!error && !take_layer(&room, moe->xpu_bundle, &l)) {
     error = layer_no_room(room.slice[l.stage][l.stack], l.expert, l.piece, l.bundles, room.space[l.stack]);
-    device_fail(moe->device, error, "stack %u: %s", l.stack,
-                duplex_stack_last_error(moe->device->stack[l.stack]));
+    stack_lacks(moe->device, l.stack, error);
   }
   close_room(&room);
   return error;

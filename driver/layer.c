@@ -59,7 +59,8 @@ static int lay_out_part(struct duplex_stack *stack, const struct duplex_layer_op
                                    .gated = options->gated,
                                    .exponents = options->up_exponents};
   if (!weight_layout(layout, (uint32_t)options->hidden, stack->channels))
-    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "a part of %zu x %zu does not fit the stack", inner,
+    return stack_fail(stack, DUPLEX_ERROR_OUT_OF_SPACE,
+                      "no room for a part of %zu x %zu: it is larger than the stack's DRAM", inner,
                       options->hidden);
   piece->inner_of[part] = (uint32_t)inner;
   piece->inner += (uint32_t)inner;
@@ -73,7 +74,8 @@ static int lay_out_down(struct duplex_stack *stack, const struct duplex_layer_op
   piece->down =
       (struct weight_layout){.rows = (uint32_t)options->hidden, .exponents = options->down_exponents};
   if (weight_layout(&piece->down, piece->inner, stack->channels)) return DUPLEX_OK;
-  return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "a down matrix of %zu x %u does not fit the stack",
+  return stack_fail(stack, DUPLEX_ERROR_OUT_OF_SPACE,
+                    "no room for a down matrix of %zu x %u: it is larger than the stack's DRAM",
                     options->hidden, piece->inner);
 }
 

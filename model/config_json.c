@@ -159,7 +159,7 @@ static json_t *join_text_config(json_t *root, const char *path, struct model_err
 int model_config_read(const char *text, size_t size, const char *path, struct model_config *config,
                       struct model_error *error) {
   *config = (struct model_config){0};
-  json_t *root = model_json_parse(text, size, path, error);
+  json_t *root = model_json_parse_file(text, size, path, error);
   if (!root) return DUPLEX_ERROR_FORMAT;
   json_t *object = join_text_config(root, path, error);
   int status = DUPLEX_ERROR_FORMAT;
@@ -178,7 +178,7 @@ int model_config_read(const char *text, size_t size, const char *path, struct mo
 
 int model_config_read_generation(const char *text, size_t size, const char *path, struct model_config *config,
                                  struct model_error *error) {
-  json_t *root = model_json_parse(text, size, path, error);
+  json_t *root = model_json_parse_file(text, size, path, error);
   if (!root) return DUPLEX_ERROR_FORMAT;
   struct model_json json = model_json_open(root, path, "", error);
   if (!json.status) model_config_read_end_tokens(&json, config);

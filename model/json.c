@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "duplex/text_file.h"
+
 json_t *model_json_parse(const char *text, size_t size, const char *path, struct model_error *error) {
   json_error_t wrong;
   json_t *root = json_loadb(size ? text : "", size, JSON_REJECT_DUPLICATES, &wrong);
@@ -20,6 +22,11 @@ json_t *model_json_parse(const char *text, size_t size, const char *path, struct
   }
   json_decref(root);
   return NULL;
+}
+
+json_t *model_json_parse_file(const char *text, size_t size, const char *path, struct model_error *error) {
+  const size_t mark = duplex_text_mark(text, size);
+  return model_json_parse(text + mark, size - mark, path, error);
 }
 
 struct model_json model_json_open(json_t *object, const char *path, const char *inside,

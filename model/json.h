@@ -19,7 +19,9 @@ struct model_json {
 };
 
 // Parses a text whose top is an object; a key that occurs twice is refused. NULL: error holds why (FORMAT).
+// Of a whole file a byte order mark may be before it.
 json_t *model_json_parse(const char *text, size_t size, const char *path, struct model_error *error);
+json_t *model_json_parse_file(const char *text, size_t size, const char *path, struct model_error *error);
 
 // The object has to outlive the reader. Errors: FORMAT (no object), NO_MEMORY. model_json_close has to
 // follow.

@@ -92,7 +92,7 @@ static int open_index(const char *folder, const char *path, struct model_files *
   struct model_file file;
   int status = model_file_map(files, path, &file, error);
   if (status) return status;
-  json_t *root = model_json_parse((const char *)file.bytes, file.size, path, error);
+  json_t *root = model_json_parse_file((const char *)file.bytes, file.size, path, error);
   if (!root) return DUPLEX_ERROR_FORMAT;
   status = open_shards(folder, path, json_object_get(root, "weight_map"), files, tensors, error);
   json_decref(root);

@@ -386,7 +386,7 @@ static int read_all(struct reader *r) {
 int model_tokenizer_read_json(const uint8_t *bytes, size_t size, const char *path,
                               struct model_tokenizer **tokenizer, struct model_error *error) {
   *tokenizer = NULL;
-  json_t *root = model_json_parse((const char *)bytes, size, path, error);
+  json_t *root = model_json_parse_file((const char *)bytes, size, path, error);
   if (!root) return DUPLEX_ERROR_FORMAT;
   struct reader r = {.tokenizer = calloc(1, sizeof *r.tokenizer), .error = error, .root = root};
   if (r.tokenizer) r.tokenizer->path = strdup(path);

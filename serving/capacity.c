@@ -7,8 +7,10 @@
 #include <stdio.h>
 
 #include "duplex/error.h"
+#include "serving/byte_text.h"
 #include "serving/config_file.h"
 #include "serving/needs.h"
+#include "serving/origin.h"
 #include "serving/scheduler.h"
 
 // The longest prompt, or with its output the longest request, that there can be; of a trace the one that it
@@ -46,35 +48,38 @@ static double places_of(const struct serving_options *options, double tokens) {
 // line, unless nothing at all has room.
 static void refuse(const struct machine *m, const struct serving_options *options,
                    const struct longest *longest, double room, double token, char *error, size_t size) {
-  const double needed = places_of(options, longest->tokens) * token / 1e9;
-  char place[512], model[512];
+  const double needed = places_of(options, longest->tokens) * token;
+  const unsigned digits = byte_text_digits(room, needed);
+  const struct byte_text left = byte_text(room, digits);
+  const struct byte_text taken = byte_text(needed, digits);
+  char system[1024], model[512];
   config_where("models", options->model, MODEL_LAYERS, model, sizeof model);
-  machine_where_memory(options, place, sizeof place);
+  origin_tell_memory(options, system, sizeof system);
   if (longest->request && room > 0)
-    snprintf(error, size,
-             "%s:%zu: a request of %.0f tokens takes %.1f GB for K and V, expected at most the %.1f GB that "
-             "are left of %s on %s beside %s",
-             options->trace->path, longest->request->line, longest->tokens, needed, room / 1e9, model, place,
-             beside(m));
-  else
     snprintf(
         error, size,
-        "%s on %s: %.1f GB are left for K and V beside %s, expected %.1f GB for a request of %.0f tokens",
-        model, place, room / 1e9, beside(m), needed, longest->tokens);
+        "%s:%zu: a request of %.0f tokens takes %s for K and V, expected at most the %s that are left of "
+        "%s on %s beside %s",
+        options->trace->path, longest->request->line, longest->tokens, taken.text, left.text, model, system,
+        beside(m));
+  else
+    snprintf(error, size,
+             "%s on %s: %s are left for K and V beside %s, expected %s for a request of %.0f tokens", model,
+             system, left.text, beside(m), taken.text, longest->tokens);
 }
 
 // HETERO: the xPUs hold all weights but those of experts.
 static int check_xpus(const struct machine *m, const struct serving_model *model,
                       const struct serving_options *options, char *error, size_t size) {
   const double room = machine_xpu_room(m, model);
-  char place[512], name[512];
+  char system[1024], name[512];
   if (m->layout != LAYOUT_HETERO || room >= 0) return DUPLEX_OK;
   config_where("models", options->model, MODEL_LAYERS, name, sizeof name);
-  machine_where_memory(options, place, sizeof place);
+  origin_tell_memory(options, system, sizeof system);
   snprintf(error, size,
-           "%s on %s: %.1f GB are left on the xPUs of a node beside the weights that are not experts, "
-           "expected 0 or more",
-           name, place, room / m->nodes / 1e9);
+           "%s on %s: %s are left on the xPUs of a node beside the weights that are not experts, expected 0 "
+           "or more",
+           name, system, byte_text(room / m->nodes, 1).text);
   return DUPLEX_ERROR_OUT_OF_SPACE;
 }
 

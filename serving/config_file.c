@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "duplex/error.h"
+#include "duplex/text_file.h"
 #include "serving/builtin_configs.h"
 #include "serving/regular_file.h"
 
@@ -64,7 +65,9 @@ static int read_text(struct config_file *file, const char *folder) {
     return complain(file, DUPLEX_ERROR_FORMAT, "%s: expected at most %u bytes", file->name, FILE_MOST);
   if (strnlen(file->text, length) < length)
     return complain(file, DUPLEX_ERROR_FORMAT, "%s: has a byte 0, expected JSON", file->name);
-  file->text[length] = 0;
+  const size_t mark = duplex_text_mark(file->text, length);
+  memmove(file->text, file->text + mark, length - mark);
+  file->text[length - mark] = 0;
   return DUPLEX_OK;
 }
 
@@ -194,6 +197,7 @@ static int refuse_field(const struct config_file *file, const char *path, const 
     case CONFIG_OBJECT:
       return config_refuse(file, path, "%s, expected { ... }", what);
     case CONFIG_CHOICE:
+    case CONFIG_AMONG:
       for (unsigned i = 0; field->choices[i]; i++) {
         if (i) strncat(list, ", ", sizeof list - strlen(list) - 1);
         strncat(list, field->choices[i], sizeof list - strlen(list) - 1);
@@ -220,6 +224,17 @@ static bool number_field(const json_t *value, const struct config_field *field) 
   return true;
 }
 
+// False: it is none of the numbers that the choices are.
+static bool among_field(const json_t *value, const struct config_field *field) {
+  const double number = json_number_value(value);
+  for (unsigned i = 0; json_is_number(value) && field->choices[i]; i++)
+    if (number == strtod(field->choices[i], NULL)) {
+      *(unsigned *)field->to = (unsigned)number;
+      return true;
+    }
+  return false;
+}
+
 // False: it is none of the choices.
 static bool choice_field(const json_t *value, const struct config_field *field) {
   const char *text = json_string_value(value);
@@ -237,6 +252,8 @@ static bool take_field(json_t *value, const struct config_field *field) {
     case CONFIG_FLAG:
       if (json_is_boolean(value)) *(bool *)field->to = json_is_true(value);
       return json_is_boolean(value);
+    case CONFIG_AMONG:
+      return among_field(value, field);
     case CONFIG_CHOICE:
       return choice_field(value, field);
     case CONFIG_OBJECT:

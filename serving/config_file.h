@@ -7,10 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum config_type { CONFIG_NUMBER, CONFIG_WHOLE, CONFIG_FLAG, CONFIG_CHOICE, CONFIG_OBJECT };
+enum config_type { CONFIG_NUMBER, CONFIG_WHOLE, CONFIG_AMONG, CONFIG_FLAG, CONFIG_CHOICE, CONFIG_OBJECT };
 
-// A key of an object and where its value goes: double, unsigned, bool, unsigned (index of a choice), json_t
-// *. A key that is not required leaves what was there.
+// A key of an object and where its value goes: double, unsigned, unsigned (a whole number among those that
+// the choices are), bool, unsigned (index of a choice), json_t *. A key that is not required leaves what was
+// there.
 struct config_field {
   const char *key;  // NULL ends a list
   enum config_type type;

@@ -196,9 +196,17 @@ static int open_formula(struct imbalance *b, bool zipf, double a, struct duplex_
   return DUPLEX_OK;
 }
 
-// As many experts are used in every layer as a token chooses.
+// No more layers than the model has with experts; in each as many experts are used as a token chooses.
 static int check_recorded(const struct imbalance *b, const struct recorded *r, const char *path, char *error,
                           size_t size) {
+  if (r->layers > b->model.layers) {
+    const unsigned first = b->model.layers;
+    snprintf(
+        error, size,
+        "%s:%zu: layer %u is one more than the %u with experts that the model has, expected no more layers",
+        path, r->lines[first], r->names[first], first);
+    return DUPLEX_ERROR_FORMAT;
+  }
   for (unsigned layer = 0; layer < r->layers; layer++) {
     unsigned used = 0;
     for (unsigned e = 0; e < b->model.experts; e++)

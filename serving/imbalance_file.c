@@ -40,13 +40,16 @@ static bool read_number(const char **at, char behind, unsigned long *value) {
   return true;
 }
 
-// Adds a row; the steps of an expert rise, so that none is counted twice.
+// Adds a row; the steps of an expert of a layer rise from row to row, so that none is counted twice.
 static int add(struct reader *r, unsigned long layer, unsigned long step, unsigned long expert,
                unsigned long tokens) {
-  if (layer >= LAYERS_MOST) return table_text_refuse(&r->table, "expected a layer below 4096");
+  if (layer >= LAYERS_MOST)
+    return table_text_refuse(&r->table, "layer is %lu, expected a number from 0 to %u", layer,
+                             LAYERS_MOST - 1);
   if (expert >= r->experts)
-    return table_text_refuse(&r->table, "expected an expert that the served model has");
-  if (tokens == 0) return table_text_refuse(&r->table, "expected tokens of an expert, 1 or more");
+    return table_text_refuse(&r->table, "expert is %lu, expected one of the model's, 0 to %u", expert,
+                             r->experts - 1);
+  if (tokens == 0) return table_text_refuse(&r->table, "tokens is 0, expected 1 or more");
   if (!r->of_layer[layer]) {
     r->of_layer[layer] = calloc(r->experts, sizeof **r->of_layer);
     r->lines[layer] = r->table.line;
@@ -86,17 +89,20 @@ static int read_lines(struct reader *r) {
   return error;
 }
 
+// Layers that have rows, in the order of their numbers.
 static int collect(const struct reader *r, struct recorded *recorded) {
   for (unsigned i = 0; i < LAYERS_MOST; i++) recorded->layers += r->of_layer[i] != NULL;
   recorded->tokens = malloc((size_t)recorded->layers * r->experts * sizeof *recorded->tokens);
+  recorded->names = malloc(recorded->layers * sizeof *recorded->names);
   recorded->lines = malloc(recorded->layers * sizeof *recorded->lines);
-  if (!recorded->tokens || !recorded->lines) return no_memory(r);
+  if (!recorded->tokens || !recorded->names || !recorded->lines) return no_memory(r);
   double *to = recorded->tokens;
-  size_t *line = recorded->lines;
+  unsigned layer = 0;
   for (unsigned i = 0; i < LAYERS_MOST; i++) {
     if (!r->of_layer[i]) continue;
     for (unsigned e = 0; e < r->experts; e++) *to++ = r->of_layer[i][e].tokens;
-    *line++ = r->lines[i];
+    recorded->names[layer] = i;
+    recorded->lines[layer++] = r->lines[i];
   }
   return DUPLEX_OK;
 }
@@ -119,6 +125,7 @@ int recorded_read(struct recorded *recorded, const char *path, unsigned experts,
 
 void recorded_free(struct recorded *recorded) {
   free(recorded->tokens);
+  free(recorded->names);
   free(recorded->lines);
   *recorded = (struct recorded){0};
 }

@@ -8,7 +8,8 @@
 struct recorded {
   unsigned layers;  // those that have rows, in rising order
   double *tokens;   // [layers][experts], of all steps
-  size_t *lines;    // [layers]: of the file, of a layer's first row
+  unsigned *names;  // [layers]: their numbers in the file,
+  size_t *lines;    // and the lines of their first rows
 };
 
 // Reads a table layer,step,expert,tokens of experts below `experts`. Returns 0, DUPLEX_ERROR_IO, _FORMAT or

@@ -11,6 +11,7 @@
 #include "schedule/schedule.h"
 #include "serving/config_file.h"
 #include "serving/covered.h"
+#include "serving/origin.h"
 
 #define DEVICES_MOST 1024u
 #define OF_NODE 8u  // devices of a node, before there are more nodes
@@ -205,53 +206,7 @@ static void set_devices(struct machine *m, const struct serving_options *options
   m->nodes *= factor;
 }
 
-// Where a number comes from: as config_where has it, and by which key, if that has another name.
-struct origin {
-  char place[512];
-  const char *key;  // NULL: of the number's name
-};
-
-static int impossible(char *error, size_t size, const struct origin *from, const char *what, unsigned is,
-                      const char *expected) {
-  if (from->key)
-    snprintf(error, size, "%s: %s makes %s %u, expected %s", from->place, from->key, what, is, expected);
-  else
-    snprintf(error, size, "%s: %s is %u, expected %s", from->place, what, is, expected);
-  return DUPLEX_ERROR_ARGUMENT;
-}
-
 #define KEYS(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-// Where the number of nodes or devices comes from: an option, the system's file, or the model's; if none has
-// it, what it has to come out even with.
-static struct origin origin_of(const struct serving_options *options, bool nodes) {
-  struct origin from = {.key = NULL};
-  char *place = from.place;
-  const size_t size = sizeof from.place;
-  const unsigned given = nodes ? options->nodes : options->devices;
-  const char *key = nodes ? "nodes" : "devices";
-  const bool scaled = !options->nodes && !options->devices &&
-                      !config_where("systems", options->system, KEYS("nodes", "devices"), place, size) &&
-                      config_where("systems", options->system, KEYS("times_devices"), place, size);
-  if (scaled) from.key = "times_devices";
-  if (scaled || (!given && (config_where("systems", options->system, KEYS(key), place, size) ||
-                            config_where("models", options->model, KEYS(key), place, size) ||
-                            config_where("models", options->model, MODEL_EXPERTS, place, size))))
-    return from;
-  snprintf(place, size, "%s", options->system);
-  return from;
-}
-
-void machine_where_devices(const struct serving_options *options, char *place, size_t size) {
-  snprintf(place, size, "%s", origin_of(options, false).place);
-}
-
-void machine_where_memory(const struct serving_options *options, char *place, size_t size) {
-  const bool given = options->memory > 0;
-  if (given || (!config_where("systems", options->system, KEYS("memory"), place, size) &&
-                !(options->constants && config_where("", options->constants, KEYS("memory"), place, size))))
-    machine_where_devices(options, place, size);
-}
 
 // Experts come out even on the devices: of all nodes, or of those that do this.
 static int check_experts(const struct machine *m, const struct serving_options *options,
@@ -260,30 +215,32 @@ static int check_experts(const struct machine *m, const struct serving_options *
   const unsigned devices = m->nodes * m->pims;
   struct origin from = {.key = NULL};
   if (!e) return DUPLEX_OK;
+  const bool by_nodes = m->expert_tensor || (e % m->nodes && m->nodes % e);  // whatever devices there are
   if (does)
     snprintf(from.place, sizeof from.place, "%u nodes that %s", m->nodes, does);
   else
-    from = origin_of(options, m->expert_tensor);
+    from = origin_of(options, by_nodes ? ORIGIN_NODES : ORIGIN_BOTH, true);
   if (m->expert_tensor && e % m->nodes)
-    return impossible(error, size, &from, "nodes", m->nodes, "a divisor of the model's experts");
+    return origin_refuse(&from, "nodes", m->nodes, "a divisor of the model's experts", error, size);
   if (!m->expert_tensor && e % devices && devices % e)
-    return impossible(error, size, &from, "devices with experts", devices,
-                      "a divisor or a multiple of the model's experts");
+    return origin_refuse(&from, "devices with experts", devices,
+                         "a divisor or a multiple of the model's experts", error, size);
   const unsigned groups = m->expert_tensor ? m->nodes : devices < e ? devices : e;
   from = (struct origin){.key = NULL};
   config_where("models", options->model, MODEL_EXPERTS, from.place, sizeof from.place);
   if (e / groups > SCHEDULE_EXPERTS)
-    return impossible(error, size, &from, "experts of a group of devices", e / groups, "at most 256");
+    return origin_refuse(&from, "experts of a group of devices", e / groups, "at most 256", error, size);
   return DUPLEX_OK;
 }
 
 static int check_machine(const struct machine *m, const struct serving_options *options, char *error,
                          size_t size) {
-  const struct origin from = origin_of(options, false);
+  const struct origin of_all = origin_of(options, ORIGIN_BOTH, false);
+  const struct origin of_node = origin_of(options, ORIGIN_DEVICES, false);
   if (m->nodes * m->per_node > DEVICES_MOST)
-    return impossible(error, size, &from, "devices", m->nodes * m->per_node, "at most 1024");
+    return origin_refuse(&of_all, "devices", m->nodes * m->per_node, "at most 1024", error, size);
   if (m->layout != LAYOUT_TOGETHER && m->per_node % 2)
-    return impossible(error, size, &from, "devices of a node", m->per_node, "an even number");
+    return origin_refuse(&of_node, "devices of a node", m->per_node, "an even number", error, size);
   return DUPLEX_OK;
 }
 
@@ -368,13 +325,11 @@ int machine_split_nodes(struct machine *m, struct machine *prefill, const struct
   struct origin from = {.key = NULL};
   config_where("systems", options->system, KEYS("layout"), from.place, sizeof from.place);
   if (m->layout != LAYOUT_TOGETHER)
-    return impossible(error, size, &from, "nodes that prefill", options->prefill_nodes,
-                      "none with this layout");
-  from = origin_of(options, true);
-  from.key = NULL;  // which is of the nodes' number, not of this one
+    return origin_refuse(&from, "nodes that prefill", options->prefill_nodes, "none with this layout", error,
+                         size);
+  from = (struct origin){.place = "--prefill-nodes", .given = options->prefill_nodes};
   if (options->prefill_nodes >= m->nodes)
-    return impossible(error, size, &from, "nodes that prefill", options->prefill_nodes,
-                      "fewer than all nodes");
+    return origin_refuse(&from, "", options->prefill_nodes, "fewer than all nodes", error, size);
   *prefill = *m;
   prefill->nodes = options->prefill_nodes;
   prefill->only_prefills = true;

@@ -60,11 +60,6 @@ int machine_split_nodes(struct machine *machine, struct machine *prefill,
 // Measured kernels, which stay the caller's, in place of formulas.
 void machine_use_kernels(struct machine *machine, struct kernels *kernels);
 
-// Where the devices of a node and the memory of a system come from, for messages: as config_where; with
-// built-in memory where the number of devices does.
-void machine_where_devices(const struct serving_options *options, char *place, size_t size);
-void machine_where_memory(const struct serving_options *options, char *place, size_t size);
-
 // Bytes that the experts keep from everything else, in all devices together. The second copy of a layer's
 // lies in one bundle of four, and the first in the others: which, the layers take in turns. What is else
 // there lies in all bundles alike, so it is the fullest one that counts.

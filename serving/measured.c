@@ -102,9 +102,9 @@ static unsigned classes_of(const struct measured *m) {
   return m->policy == SCHEDULE_BEST && layout != SCHEDULE_STRIPED && layout != SCHEDULE_REPLICATED ? 2 : 1;
 }
 
-// Whether firmware takes time.
+// Whether firmware takes time: where the xPU has all experts, Logic-PIM has no job.
 static bool is_controlled(const struct measured *m) {
-  return m->machine->controller && m->machine->beside != BESIDE_NONE;
+  return m->machine->controller && m->machine->beside != BESIDE_NONE && m->policy != SCHEDULE_XPU;
 }
 
 // With the firmware that the machine runs.
@@ -163,15 +163,17 @@ static int prepare(struct measured *m, const struct serving_options *options, ch
   return m->kept ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
 }
 
-// The tables of the cycle model, or what an xPU alone tells.
+// The tables of the cycle model, or what an xPU alone tells. Under policy pim no expert is the xPU's: any
+// xPU's table tells the same.
 static int load_tables(struct measured *m, const struct serving_options *options, char *error, size_t size) {
   if (m->machine->beside == BESIDE_NONE) {
     tell_xpu(m);
     return DUPLEX_OK;
   }
-  const int status = time_table_load(m->machine, m->model, options, false, &m->times, error, size);
+  const bool own_xpu = m->policy != SCHEDULE_PIM;
+  const int status = time_table_load(m->machine, m->model, options, false, own_xpu, &m->times, error, size);
   if (status || !is_controlled(m)) return status;
-  return time_table_load(m->machine, m->model, options, true, &m->controlled, error, size);
+  return time_table_load(m->machine, m->model, options, true, own_xpu, &m->controlled, error, size);
 }
 
 static int check_slices(const struct measured *m, const struct serving_options *options, char *error,

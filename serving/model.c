@@ -46,6 +46,7 @@ static int refuse_of_experts(const struct config_file *file) {
 
 // Reads a model by this project's keys; docs/serving.md lists them.
 static int own_keys(const struct config_file *file, struct serving_model *m) {
+  static const char *const bits[] = {"4", "8", "16", NULL};
   const struct config_field fields[] = {
       {"layers", CONFIG_WHOLE, true, &m->layers, 1, SERVING_LAYERS_MOST, NULL},
       {"hidden", CONFIG_WHOLE, true, &m->hidden, 1, SERVING_HIDDEN_MOST, NULL},
@@ -61,7 +62,7 @@ static int own_keys(const struct config_file *file, struct serving_model *m) {
       {"dense_layers", CONFIG_WHOLE, false, &m->dense_layers, 0, SERVING_LAYERS_MOST, NULL},
       {"moe_every", CONFIG_WHOLE, false, &m->moe_every, 1, 1024, NULL},
       {"matrices", CONFIG_WHOLE, false, &m->matrices, 2, 3, NULL},
-      {"weight_bits", CONFIG_WHOLE, false, &m->weight_bits, 4, 16, NULL},
+      {"weight_bits", CONFIG_AMONG, false, &m->weight_bits, 0, 0, bits},
       {"nodes", CONFIG_WHOLE, false, &m->nodes, 1, DEVICES_MOST, NULL},
       {"devices", CONFIG_WHOLE, false, &m->devices, 1, DEVICES_MOST, NULL},
       {0}};
@@ -69,21 +70,23 @@ static int own_keys(const struct config_file *file, struct serving_model *m) {
   return error || m->experts ? error : refuse_of_experts(file);
 }
 
-// What has to come out even, of keys of any file.
+// What has to come out even, told by the keys that the file has.
 static int check_model(const struct config_file *file, const struct serving_model *m) {
+  const bool foreign = model_shapes_are(file);
   if (m->heads % m->kv_heads)
-    return config_refuse(file, "kv_heads", "is %u, expected a divisor of heads, %u", m->kv_heads, m->heads);
+    return config_refuse(file, foreign ? "num_key_value_heads" : "kv_heads",
+                         "is %u, expected a divisor of %s, %u", m->kv_heads,
+                         foreign ? "num_attention_heads" : "heads", m->heads);
   if (m->experts && m->top_k > m->experts)
-    return config_refuse(file, "top_k", "is %u, expected at most experts, %u", m->top_k, m->experts);
-  if (m->weight_bits != 4 && m->weight_bits != 8 && m->weight_bits != 16)
-    return config_refuse(file, "weight_bits", "is %u, expected 4, 8 or 16", m->weight_bits);
+    return config_refuse(file, foreign ? "num_experts_per_tok" : "top_k",
+                         "is %u, expected at most the experts, %u", m->top_k, m->experts);
   if (m->experts && m->dense_layers >= m->layers)
-    return config_refuse(
-        file, json_object_get(file->root, "dense_layers") ? "dense_layers" : "first_k_dense_replace",
-        "is %u, expected fewer than all layers, %u", m->dense_layers, m->layers);
+    return config_refuse(file, foreign ? "first_k_dense_replace" : "dense_layers",
+                         "is %u, expected fewer than all layers, %u", m->dense_layers, m->layers);
   if (m->experts && (m->layers - m->dense_layers) % m->moe_every)
-    return config_refuse(file, "moe_every", "is %u, expected a divisor of the layers behind dense ones, %u",
-                         m->moe_every, m->layers - m->dense_layers);
+    return config_refuse(file, foreign ? "moe_layer_freq" : "moe_every",
+                         "is %u, expected a divisor of the layers behind dense ones, %u", m->moe_every,
+                         m->layers - m->dense_layers);
   return DUPLEX_OK;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "serving/config_file.h"
+#include "serving/origin.h"
 
 struct subject {
   const struct serving_options *options;
@@ -89,9 +90,9 @@ static void where(const struct subject *s, enum need need, char *place, size_t s
 
 // Why the xPU runs no kernels of this kind.
 static void tell_cause(const struct subject *s, unsigned kind, char *cause, size_t size) {
-  char place[512];
+  char place[1024];
   where(s, kind == XPU_KERNEL_GEMM ? NEED_16_BITS : NEED_UNITS, place, sizeof place);
-  if (kind == XPU_KERNEL_ALL_REDUCE) machine_where_devices(s->options, place, sizeof place);
+  if (kind == XPU_KERNEL_ALL_REDUCE) origin_tell_devices(s->options, place, sizeof place);
   if (kind == XPU_KERNEL_GEMM)
     snprintf(cause, size, "%s has weights of %u bits", place, s->model->weight_bits);
   else if (kind == XPU_KERNEL_DECODE)
@@ -103,7 +104,7 @@ static void tell_cause(const struct subject *s, unsigned kind, char *cause, size
 // Why the first table of the folder is not asked for, and which would be.
 static void tell_kernels(const struct subject *s, char *why, size_t size) {
   const unsigned kind = first_kernels(s);
-  char cause[640];
+  char cause[1152];
   char expected[80] = "";
   tell_cause(s, kind, cause, sizeof cause);
   for (unsigned i = 0; i < KERNEL_TABLES; i++) {

@@ -64,10 +64,12 @@ struct serving_options {
   const char *dram_preset;         // its timing; NULL: hbm3_5200
   bool measure;                    // measure tables that are there, too
   unsigned nodes, devices;         // 0: those of the model, times the system's factor
-  unsigned prefill_nodes;          // of the nodes: these prefill, the others decode; 0: all do both
-  unsigned batch;                  // most requests in flight, 1 to 65536
-  unsigned input, output;          // mean lengths in tokens, 1 to 2^20
-  double deviation;                // of both lengths, as a fraction of the mean, 0 to 1
+  // What gave these, for messages: an option, or a file's line and its key. NULL: they are named.
+  const char *nodes_from, *devices_from, *memory_from;
+  unsigned prefill_nodes;             // of the nodes: these prefill, the others decode; 0: all do both
+  unsigned batch;                     // most requests in flight, 1 to 65536
+  unsigned input, output;             // mean lengths in tokens, 1 to 2^20
+  double deviation;                   // of both lengths, as a fraction of the mean, 0 to 1
   const struct serving_trace *trace;  // requests of a file, in place of `rate` and lengths; or NULL
   const char *imbalance;              // of experts, as in serving/imbalance.h; NULL: uniform
   double limit_first, limit_token;  // seconds that a good request may wait for its first token, and take for

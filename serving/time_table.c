@@ -28,6 +28,7 @@ struct timed_xpu {
 // What a table is wanted for.
 struct wanted {
   const struct machine *machine;
+  struct xpu_time_model xpu;
   const struct serving_options *options;
   struct schedule_shape shape;
   bool controller;  // with the firmware's time
@@ -89,12 +90,12 @@ static int estimate(struct duplex_xpu *xpu, const struct duplex_xpu_work *work, 
   return xpu_time_work(((const struct timed_xpu *)xpu)->time, work, picoseconds);
 }
 
-// Measures the table on the C model, with the arithmetic of the machine's xPU. path: where it is kept, or
+// Measures the table on the C model, with the arithmetic of the wanted xPU. path: where it is kept, or
 // NULL.
 static int measure(const struct wanted *w, const char *path, struct schedule_times *times) {
   static const struct duplex_xpu_ops ops = {.name = "timed", .estimate = estimate};
   const struct duplex_stack_options options = stack_of(w->options, w->controller);
-  struct timed_xpu timed = {{&ops}, &w->machine->xpu_time};
+  struct timed_xpu timed = {{&ops}, &w->xpu};
   struct schedule_placement placement;
   uint32_t origin;
   int status = place_experts(w, &placement);
@@ -154,7 +155,7 @@ static void name_of(const struct wanted *w, char *name, size_t size) {
            w->shape.gated, w->shape.replicated ? "_twice" : "", w->shape.rounded ? "_f32" : "",
            w->controller ? "_riscv" : "", w->options->strict ? "_strict" : "", preset ? "_" : "",
            preset ? preset : "");
-  name_xpu(&w->machine->xpu_time, name, size);
+  name_xpu(&w->xpu, name, size);
 }
 
 // What the simulator would measure itself: another table would give wrong times in silence.
@@ -189,9 +190,16 @@ static int load_file(const struct wanted *w, const char *path, struct schedule_t
 }
 
 int time_table_load(const struct machine *machine, const struct serving_model *model,
-                    const struct serving_options *options, bool controller, struct schedule_times *times,
-                    char *error, size_t size) {
-  const struct wanted w = {machine, options, time_table_shape(machine, model), controller, error, size};
+                    const struct serving_options *options, bool controller, bool own_xpu,
+                    struct schedule_times *times, char *error, size_t size) {
+  const struct xpu_time_model *own = &machine->xpu_time;
+  const struct wanted w = {.machine = machine,
+                           .xpu = own_xpu ? *own : xpu_time_h100(own->channels),
+                           .options = options,
+                           .shape = time_table_shape(machine, model),
+                           .controller = controller,
+                           .error = error,
+                           .size = size};
   uint32_t origin;
   char name[128], path[1024];
   name_of(&w, name, sizeof name);

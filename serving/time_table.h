@@ -16,9 +16,11 @@ int time_table_origin(const struct serving_options *options, bool controller, ui
 
 // The table of that shape: the built-in one, or that of a file in options->tables (may be NULL), or measured
 // on the C model, which takes half a minute, and kept there. controller: with firmware on the RV32
-// controller, else with firmware that takes no time. Returns 0 or a code, with a line in `error`.
+// controller, else with firmware that takes no time. own_xpu: with the times of the machine's xPU, else with
+// those of the built-in one, for who asks for none of them: so it need not be measured for them. Returns 0 or
+// a code, with a line in `error`.
 int time_table_load(const struct machine *machine, const struct serving_model *model,
-                    const struct serving_options *options, bool controller, struct schedule_times *times,
-                    char *error, size_t size);
+                    const struct serving_options *options, bool controller, bool own_xpu,
+                    struct schedule_times *times, char *error, size_t size);
 
 #endif

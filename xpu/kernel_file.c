@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "duplex/error.h"
+#include "duplex/text_file.h"
 #include "xpu/kernel_kinds.h"
 #include "xpu/kernel_table.h"
 
@@ -58,6 +59,10 @@ static int next_line(struct reader *r, bool *found) {
   r->at = NULL;
   errno = 0;
   while ((c = getc(r->file)) != EOF && c != '\n' && length <= LINE_MOST) r->text[length++] = (char)c;
+  if (r->line == 1) {
+    const size_t mark = duplex_text_mark(r->text, length);
+    memmove(r->text, r->text + mark, length -= mark);
+  }
   r->text[length] = 0;
   if (c == EOF && ferror(r->file)) return io_error(r);
   if (length > LINE_MOST) return refuse(r, "expected at most %d characters", LINE_MOST);

@@ -54,7 +54,21 @@ static bool grow(char **line, size_t *room, size_t length) {
   return true;
 }
 
+size_t duplex_text_mark(const char *text, size_t size) {
+  static const char mark[] = "\xef\xbb\xbf";
+  const size_t length = sizeof mark - 1;
+  return size >= length && memcmp(text, mark, length) == 0 ? length : 0;
+}
+
+// Takes the mark away from the first line; returns what is left of its length.
+static size_t drop_mark(char *line, size_t length) {
+  const size_t mark = duplex_text_mark(line, length);
+  if (mark) memmove(line, line + mark, length - mark);
+  return length - mark;
+}
+
 ssize_t duplex_text_line(FILE *file, char **line, size_t *room) {
+  const bool first = !*line;
   size_t length = 0;
   int c;
   errno = 0;
@@ -66,6 +80,7 @@ ssize_t duplex_text_line(FILE *file, char **line, size_t *room) {
     (*line)[length++] = (char)c;
   } while (c != '\n');
   if (c == EOF && ferror(file)) return errno ? -errno : -EIO;
+  if (first) length = drop_mark(*line, length);
   if (length) (*line)[length] = 0;
   return (ssize_t)length;
 }

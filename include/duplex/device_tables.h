@@ -35,8 +35,8 @@ struct duplex_moe_form duplex_moe_form(const struct duplex_moe_shape *shape,
                                        const struct duplex_moe_weights *weights);
 
 // Measures the table of such layers as far as the policy of the device needs it, unless it is there. Errors:
-// ARGUMENT (a shape out of range), OUT_OF_SPACE (there is no room for such a layer: nothing is measured),
-// NO_MEMORY, those of the xPU.
+// ARGUMENT (a shape out of range, or an expert that takes too long for a table of time), OUT_OF_SPACE (there
+// is no room for such a layer: nothing is measured), NO_MEMORY, those of the xPU.
 int duplex_device_measure_table(struct duplex_device *device, const struct duplex_moe_form *form);
 
 // Writes it, the rest measured if need be, as a whole or not at all; a name as /dev/fd/N means that

@@ -47,7 +47,7 @@ struct duplex_layer_options {
 };
 
 // A layer without experts. Errors, after which *layer is NULL: ARGUMENT (an option out of its range),
-// NO_MEMORY.
+// OUT_OF_SPACE (a matrix of an expert is larger than the stack's DRAM), NO_MEMORY.
 int duplex_stack_open_layer(struct duplex_stack *stack, const struct duplex_layer_options *options,
                             struct duplex_layer **layer);
 

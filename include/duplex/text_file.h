@@ -31,8 +31,13 @@ int duplex_text_may_replace(const char *path);
 // Closes. -1: not all that was written could be, now or earlier; errno says why. NULL: 0.
 int duplex_text_close(FILE *file);
 
+// How many bytes the mark has that editors put before a text of UTF-8 (U+FEFF, the byte order mark), and that
+// is no part of it: 3, or 0 if there is none.
+size_t duplex_text_mark(const char *text, size_t size);
+
 // Reads a line with its line feed, as getline() does: *line, which free() frees, has room for *room bytes;
-// a byte 0 stands behind the line. A line of more than DUPLEX_LINE_MOST bytes is refused, so that a file
+// a byte 0 stands behind the line. *line is NULL: it is the first line of a text, and comes without the mark
+// that may be before it. A line of more than DUPLEX_LINE_MOST bytes is refused, so that a file
 // without lines (/dev/zero) does not take all memory. Returns the length; 0 at the end of the file; -errno
 // on an error, -EFBIG of a line that is too long.
 #define DUPLEX_LINE_MOST (16l << 20)

@@ -5,6 +5,7 @@
 set -u
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}allocator_may_return_null=1:print_summary=0
 duplex=$(cd "$1" && pwd)/duplex
+configs=$(cd "$(dirname "$0")/../../configs" && pwd) || exit 1
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
@@ -249,6 +250,8 @@ mkdir foreign
 refused "model without a description" "foreign/config.json: cannot be read" "$duplex" info --model foreign
 echo '{"architectures":["DeepseekV2ForCausalLM"]}' >foreign/config.json
 refused "foreign model" "architectures: 'DeepseekV2ForCausalLM' is not there" "$duplex" info --model foreign
+printf '\xef\xbb\xbf{"architectures":["DeepseekV2ForCausalLM"]}' >foreign/config.json
+refused "foreign model behind a byte order mark" "architectures: 'DeepseekV2ForCausalLM' is not there" "$duplex" info --model foreign
 sizes='"model_type":"llama","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,"vocab_size":4,"max_position_embeddings":16,"intermediate_size":8'
 echo "{$sizes,\"odd_rule\":1}" >foreign/config.json
 refused "unknown rule" "odd_rule is not known: it may change what is computed" "$duplex" info --model foreign
@@ -375,8 +378,33 @@ refused "serve: NaN" "--qps" serve --qps nan
 refused "serve: a negative rate" "--qps" serve --qps -1
 refused "serve: a deviation above 1" "--len-sd" serve --len-sd 1.5
 refused "serve: an unknown mode" "--mode" serve --mode fast
-refused "serve: weights that do not fit" "GB are left" serve --devices 1
-refused "serve: experts on 3 devices" "divisor or a multiple" serve --devices 3
+refused "serve: weights that do not fit" "duplex: mixtral on gpu with --devices 1: -7.5 GB are left" serve --devices 1
+refused "serve: experts on 3 devices" "duplex: --devices is 3, expected a divisor or a multiple" serve --devices 3
+refused "serve: experts on 3 nodes" "duplex: --nodes 3 makes devices with experts 12, expected a divisor or a multiple" serve --nodes 3
+refused "serve: experts on 3 nodes of 2 devices" "duplex: --nodes 3 makes devices with experts 6, expected" serve --nodes 3 --devices 2
+refused "serve: too many nodes" "duplex: --nodes 1024 makes devices 4096, expected at most 1024" serve --nodes 1024
+refused "serve: slices of experts on 3 nodes" "duplex: --nodes is 3, expected a divisor" "$duplex" serve --system duplex-pe-et --model mixtral --nodes 3
+refused "serve: half of three devices" "duplex: --devices is 3, expected an even number" "$duplex" serve --system hetero --model mixtral --devices 3
+printf '{"beside": "none",\n"nodes": 3}\n' >three.json
+refused "serve: experts on 3 nodes of a file" "duplex: --system three.json:2: nodes makes devices with experts 12, expected a divisor or a multiple" \
+  "$duplex" serve --system three.json --model mixtral
+refused "serve: the same with devices" "duplex: --system three.json:2: nodes makes devices with experts 12, expected" \
+  "$duplex" serve --system three.json --model mixtral --devices 4
+# What has no room: in a unit in which it is not 0, of the model, and of the system that is too small.
+refused "serve: a short request without room" "duplex: mixtral on gpu with --devices 1: -7.5 GB are left for K and V .*, expected 2.1 MB for a request of 16 tokens" \
+  serve --devices 1 --lin 8 --lout 8
+printf '{"model_type": "mixtral", "max_position_embeddings": 64, "num_attention_heads": 32, "num_key_value_heads": 8, "num_local_experts": 8,
+"num_hidden_layers": 320, "hidden_size": 4096, "intermediate_size": 14336, "num_experts_per_tok": 2, "vocab_size": 32000}\n' >large.json
+refused "serve: a model of Hugging Face without room" "duplex: --model large.json:2 on gpu: -585.7 GB are left for K and V" \
+  "$duplex" serve --system gpu --model large.json
+printf '{"beside": "none",\n"memory": {"gib": 0.001}}\n' >small.json
+echo '{"layers": 1, "hidden": 64, "inner": 64, "heads": 4, "kv_heads": 4, "head_size": 16, "vocabulary": 100}' >tiny.json
+refused "serve: a small memory" "duplex: --model tiny.json:1 on small.json:2: 4.2 MB are left for K and V .*, expected 4.5 MB for a request" \
+  "$duplex" serve --system small.json --model tiny.json --lin 16384
+printf 'arrival_s,input,output\n0,16448,10\n' >larger.csv
+refused "serve: a request of a trace in a small memory" \
+  "larger.csv:2: a request of 16458 tokens takes 4.213 MB for K and V, expected at most the 4.212 MB that are left of tiny.json:1 on small.json:2" \
+  "$duplex" serve --system small.json --model tiny.json --trace larger.csv
 refused "serve: a trace of zeros" "zero.csv:2: input is 0" serve --trace zero.csv
 refused "serve: more than the trace has" "at most 1 requests" "$duplex" serve --system gpu --model mixtral --mode paper --trace one.csv --measured 2
 refused "serve: a request of a trace without room" "long.csv:3: a request of 2000000 tokens" \
@@ -427,6 +455,12 @@ refused "serve: an imbalance without a number" "--imbalance zipf:: expected a nu
 refused "serve: an imbalance of nothing" "expected uniform, zipf:A" serve --imbalance nowhere.csv
 refused "serve: a table that is no routing" "duplex: --imbalance zero.csv:1: expected the columns" serve --imbalance zero.csv
 printf 'layer,step,expert,tokens\n0,0,1,3\n0,1,1,3\n0,0,1,3\n' >again.csv
+printf 'layer,step,expert,tokens\n0,0,1,3\n0,0,8,3\n' >expert8.csv
+refused "serve: an expert that the model has not" "duplex: --imbalance expert8.csv:3: expert is 8, expected one of the model's, 0 to 7" serve --imbalance expert8.csv
+{ echo layer,step,expert,tokens && for layer in {40..8}; do printf '%s,0,1,3\n%s,0,2,1\n' "$layer" "$layer"; done; } >layers33.csv
+refused "serve: more layers than the model has" \
+  "duplex: --imbalance layers33.csv:2: layer 40 is one more than the 32 with experts that the model has, expected no more layers" \
+  serve --imbalance layers33.csv
 refused "serve: a step of a recorded routing twice" "duplex: --imbalance again.csv:4: step 0 of layer 0, expert 1" serve --imbalance again.csv
 refused "serve: measured kernels in mode paper" "expected --mode full" serve --tables .
 refused "serve: no measured kernels" "duplex: --tables nowhere: No such file or directory, expected one with gemm.csv" "$duplex" serve --system gpu --model mixtral --tables nowhere
@@ -461,6 +495,9 @@ refused "serve: kernels that are no folder" "duplex: --tables zero.csv: is no fo
 echo '{"architectures": []}' >none.json
 refused "serve: a model of no class" "duplex: --model none.json:1: architectures is wrong: expected a list of one name of MixtralForCausalLM, " \
   "$duplex" serve --system gpu --model none.json
+echo '{"layers": 2, "hidden": 64, "inner": 64, "heads": 4, "kv_heads": 4, "head_size": 16, "vocabulary": 100, "weight_bits": 32}' >bits32.json
+refused "serve: weights of 32 bits" "duplex: --model bits32.json:1: weight_bits is not as it must be, expected one of 4, 8, 16" \
+  "$duplex" serve --system gpu --model bits32.json
 printf '{"model_type": "qwen2_moe", "num_hidden_layers": 4, "hidden_size": 64, "intermediate_size": 96, "moe_intermediate_size": 32,
   "num_attention_heads": 4, "num_experts_per_tok": 2, "vocab_size": 100, "num_experts": 8, "shared_expert_intermediate_size": 64,
   "mlp_only_layers": [0, 4]}' >dense_layers.json
@@ -479,7 +516,7 @@ refused "compare: an empty name" "duplex: compare '': expected A.npy B.npy" "$du
 for command in "batch|FILE.jsonl" "sweep|FILE.json" "validate|"; do
   refused "${command%|*}: an empty name" "duplex: ${command%|*} '': expected ${command#*|}" "$duplex" "${command%|*}" ''
 done
-refused "serve: all nodes prefill" "fewer than all nodes" serve --nodes 2 --prefill-nodes 2
+refused "serve: all nodes prefill" "duplex: --prefill-nodes is 2, expected fewer than all nodes" serve --nodes 2 --prefill-nodes 2
 refused "serve: nodes that prefill as the authors" "expected another mode" \
   "$duplex" serve --system gpu --model mixtral --mode authors --nodes 2 --prefill-nodes 1
 refused "serve: experts on no Logic-PIM" "gpu has no units" serve --policy pim
@@ -516,7 +553,7 @@ done <<'END'
 --times .|duplex|bits8.json|--times: bits8.json:2 has weights of 8 bits
 --tables decode.d|duplex|mixtral|--tables: decode.d/decode.csv is not asked for, since duplex decodes beside the xPU, expected one of gemm.csv, prefill.csv, elements.csv, all_reduce.csv in the folder$
 --tables gemm.d|gpu|bits8.json|--tables: gemm.d/gemm.csv is not asked for, since bits8.json:2 has weights of 8 bits, expected one of prefill.csv, elements.csv, decode.csv, all_reduce.csv in the folder$
---tables reduce.d --devices 2|hetero|mixtral|--tables: reduce.d/all_reduce.csv is not asked for, since hetero has no two xPUs in a node, expected one of gemm.csv, prefill.csv, elements.csv in the folder$
+--tables reduce.d --devices 2|hetero|mixtral|--tables: reduce.d/all_reduce.csv is not asked for, since hetero with --devices 2 has no two xPUs in a node, expected one of gemm.csv, prefill.csv, elements.csv in the folder$
 --copies 1|gpu|mixtral|--copies: gpu has no Logic-PIM
 --copies 2|gpu|mixtral|--copies: gpu has no Logic-PIM
 --copies 2|duplex|mixtral|--copies: policy default of duplex has no use for two copies of each expert, expected policy best$
@@ -574,5 +611,34 @@ count=$((count + 1))
 "$duplex" attention --q q.npy --k kv.npy --v kv.npy --out list.npy --lengths ' 5,	7 ' &&
   "$duplex" attention --q q.npy --k kv.npy --v kv.npy --out out.npy --lengths 5,7 && cmp list.npy out.npy ||
   { echo "FAIL lengths with blanks"; failures=$((failures + 1)); }
+# Every kind of text file may begin with the byte order mark that editors write, and says the same then.
+mkdir -p plain/tables
+(
+  cd plain || exit 1
+  printf '{"beside": "none",\n"devices": 2}\n' >system.json
+  echo '{"layers": 2, "hidden": 64, "inner": 64, "heads": 4, "kv_heads": 4, "head_size": 16, "vocabulary": 100, "experts": 4}' >model.json
+  cp "$configs/constants.json" constants.json
+  printf 'arrival_s,input,output\n0,10,5\n' >trace.csv
+  printf '{"timestamp": 0, "input_length": 400, "output_length": 5, "hash_ids": [1]}\n' >trace.jsonl
+  printf 'layer,step,expert,tokens\n0,0,1,3\n0,0,2,1\n' >routing.csv
+  printf 'm,n,k,latency_us\n8,64,64,10\n' >tables/gemm.csv
+  echo '{"grid": {"system": ["system.json"], "model": ["model.json"], "measured": [3], "warm-up": [0]}}' >plan.json
+  echo '{"command": "gemm", "x": "../x.npy", "w": "../w.npy", "out": "batch.npy"}' >jobs.jsonl
+)
+cp -r plain marked
+find marked -type f -exec sed -i '1s/^/\xef\xbb\xbf/' {} +
+for folder in plain marked; do
+  (
+    cd $folder || exit 1
+    serve=("$duplex" serve --system system.json --model model.json)
+    "${serve[@]}" --constants constants.json --trace trace.csv --imbalance routing.csv --tables tables --json csv.json &&
+      "${serve[@]}" --trace trace.jsonl --scheduler vllm --prefix-cache --json jsonl.json &&
+      "$duplex" sweep plan.json && "$duplex" batch jobs.jsonl --channels 2 && rm -r plan.results
+  ) >stdout || { echo "FAIL files in $folder"; failures=$((failures + 1)); }
+done
+for file in csv.json jsonl.json plan.csv batch.npy; do
+  count=$((count + 1))
+  cmp plain/$file marked/$file || { echo "FAIL byte order marks: $file"; failures=$((failures + 1)); }
+done
 echo "bad input: $count cases, $failures failures"
 [ $failures = 0 ]

@@ -112,6 +112,11 @@ def check_wrong(folder):
     refused(folder, "no link", "system.json", '{"memory_gb": 3}', "link_gb_s")
     refused(folder, "memory for nothing", "system.json", '{"memory_gb": 3, "memory_utilisation": 0, "link_gb_s": 1, "link_latency_ns": 1}',
             "memory_utilisation")
+    refused(folder, "more devices than there may be", "engine.json", '{"engine_kwargs": {"max_num_seqs": 8, "max_num_batched_tokens": 8,\n'
+            '"tensor_parallel_size": 2, "data_parallel_size": 1000}}', "engine.json:2: engine_kwargs.tensor_parallel_size 2 makes devices 2000, expected at most 1024")
+    refused(folder, "weights beyond the memory", "config.json", json.dumps({
+        "model_type": "qwen3", "max_position_embeddings": 4096, "hidden_size": HIDDEN, "intermediate_size": 512, "num_attention_heads": 2,
+        "num_key_value_heads": 2, "vocab_size": 2 ** 24, "head_dim": 128, "num_hidden_layers": LAYERS}), "system.json:1: -8.2 GB are left for K and V")
     refused(folder, "a token before it was asked for", "requests.jsonl",
             '{"input_toks": 1, "output_toks": 1, "queued_ts": 5, "first_token_ts": 4, "last_token_ts": 6}\n', "jsonl:1: expected queued_ts")
     refused(folder, "a request without its times", "requests.jsonl", '{"input_toks": 1, "output_toks": 1, "queued_ts": 5}\n', "first_token_ts")

@@ -147,6 +147,51 @@ static void test_lines(void **state) {
   free(line);
 }
 
+// The first two lines of a text.
+static void check_first(const char *text, const char *first, const char *second) {
+  char *line = NULL;
+  size_t room = 0;
+  FILE *stream = stream_of(text, strlen(text));
+  assert_int_equal(duplex_text_line(stream, &line, &room), strlen(first));
+  if (*first) assert_string_equal(line, first);
+  assert_int_equal(duplex_text_line(stream, &line, &room), strlen(second));
+  if (*second) assert_string_equal(line, second);
+  fclose(stream);
+  free(line);
+}
+
+// The mark of UTF-8 is left out before the first line alone, and only as a whole.
+static void test_mark(void **state) {
+  (void)state;
+  check_first(
+      "\xef\xbb\xbf"
+      "a\n\xef\xbb\xbf"
+      "b\n",
+      "a\n",
+      "\xef\xbb\xbf"
+      "b\n");
+  check_first("\xef\xbb\xbf\n\xef\xbb\xbf", "\n", "\xef\xbb\xbf");
+  check_first(
+      "\xef\xbb\xbf\xef\xbb\xbf"
+      "a",
+      "\xef\xbb\xbf"
+      "a",
+      "");
+  check_first(
+      "\xef\xbb"
+      "a\n",
+      "\xef\xbb"
+      "a\n",
+      "");
+  check_first("\xef\xbb", "\xef\xbb", "");
+  check_first("\xef\xbb\xbf", "", "");
+  check_first("", "", "");
+  assert_int_equal(duplex_text_mark("\xef\xbb\xbf{}", 5), 3);
+  assert_int_equal(duplex_text_mark("\xef\xbb\xbf{}", 2), 0);
+  assert_int_equal(duplex_text_mark(" \xef\xbb\xbf", 4), 0);
+  assert_int_equal(duplex_text_mark(NULL, 0), 0);
+}
+
 // The longest line is taken, one byte more is not; neither is a file without lines, nor a folder.
 static void test_long_lines(void **state) {
   (void)state;
@@ -254,9 +299,9 @@ static void test_targets(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),   cmocka_unit_test(test_places),
-                                     cmocka_unit_test(test_socket),  cmocka_unit_test(test_write_errors),
-                                     cmocka_unit_test(test_lines),   cmocka_unit_test(test_long_lines),
-                                     cmocka_unit_test(test_reserve), cmocka_unit_test(test_targets)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_names),        cmocka_unit_test(test_places),  cmocka_unit_test(test_socket),
+      cmocka_unit_test(test_write_errors), cmocka_unit_test(test_lines),   cmocka_unit_test(test_mark),
+      cmocka_unit_test(test_long_lines),   cmocka_unit_test(test_reserve), cmocka_unit_test(test_targets)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -337,12 +337,40 @@ static void test_no_room(void **state) {
   }
 }
 
+// An expert that is larger than the DRAM of a stack, though its sizes are in their range, under every policy
+// and with all sums.
+static void test_larger_than_dram(void **state) {
+  const struct duplex_moe_form form = {.shape = {9, 65536, 2112}, .gated = true};
+  (void)state;
+  for (unsigned i = 0; i < 6; i++) {
+    const struct duplex_device_options options = {
+        .stacks = 1,
+        .stack = {.backend = {.channels = 1}},
+        .policy = i < 3 ? (enum duplex_policy)(i + 1) : DUPLEX_POLICY_BEST,
+        .partials = i == 4   ? DUPLEX_PARTIALS_F32
+                    : i == 5 ? DUPLEX_PARTIALS_AUTO
+                             : DUPLEX_PARTIALS_ACC,
+        .copies = i == 3,
+        .threads = 1};
+    struct duplex_device *device;
+    assert_int_equal(duplex_device_open("cmodel", &options, &device, NULL, 0), 0);
+    assert_int_equal(duplex_device_measure_table(device, &form), DUPLEX_ERROR_OUT_OF_SPACE);
+    assert_said(device, "stack 0: no room for a part of 2112 x 65536: it is larger than the stack's DRAM");
+    duplex_device_close(device);
+  }
+}
+
 int main(int argc, char **argv) {
   const char *slash = strrchr(argv[0], '/');
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_open),  cmocka_unit_test(test_options_are_kept),
-                                     cmocka_unit_test(test_idle),  cmocka_unit_test(test_load),
-                                     cmocka_unit_test(test_full),  cmocka_unit_test(test_copies),
-                                     cmocka_unit_test(test_turns), cmocka_unit_test(test_no_room)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_open),
+                                     cmocka_unit_test(test_options_are_kept),
+                                     cmocka_unit_test(test_idle),
+                                     cmocka_unit_test(test_load),
+                                     cmocka_unit_test(test_full),
+                                     cmocka_unit_test(test_copies),
+                                     cmocka_unit_test(test_turns),
+                                     cmocka_unit_test(test_no_room),
+                                     cmocka_unit_test(test_larger_than_dram)};
   (void)argc;
   // BUILD/tests/device/test_moe_misuse
   snprintf(folder, sizeof folder, "%.*s/../..", slash ? (int)(slash - argv[0]) : 1, slash ? argv[0] : ".");

@@ -152,6 +152,15 @@ static void test_limits(void **state) {
     assert_null(layer);
     assert_true(duplex_stack_last_error(stack)[0] != 0);
   }
+  // Larger than the DRAM of two channels, though each number is in its range.
+  struct duplex_layer_options large = {.experts = 1, .hidden = 65536, .piece = {{0xf, 1, {8256}}}};
+  assert_int_equal(duplex_stack_open_layer(stack, &large, &layer), DUPLEX_ERROR_OUT_OF_SPACE);
+  assert_null(layer);
+  assert_string_equal(duplex_stack_last_error(stack),
+                      "no room for a part of 8256 x 65536: it is larger than the stack's DRAM");
+  large.piece[0].inner[0] = 8192;
+  assert_int_equal(duplex_stack_open_layer(stack, &large, &layer), 0);
+  assert_int_equal(duplex_layer_close(layer), 0);
   assert_int_equal(duplex_stack_open_layer(NULL, &good, &layer), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_stack_open_layer(stack, NULL, &layer), DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_stack_open_layer(stack, &good, NULL), DUPLEX_ERROR_ARGUMENT);

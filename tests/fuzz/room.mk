@@ -12,11 +12,11 @@ FUZZ_HEADERS_protocol := $(wildcard firmware/*.h)
 FUZZ_CONFIG_FILES := $(patsubst model/%.c,%,$(wildcard model/config*.c))
 FUZZ_MODEL_FILES := added bpe bytes $(FUZZ_CONFIG_FILES) error file gguf gguf_config json \
   safetensors split tensor tokenizer tokenizer_gguf tokenizer_json tokenizer_open tokenizer_steps utf8 vocabulary
-FUZZ_SRC_model := tests/fuzz/model_fuzz.c $(FUZZ_MODEL_FILES:%=model/%.c) cmodel/numerics/formats.c \
+FUZZ_SRC_model := tests/fuzz/model_fuzz.c $(FUZZ_MODEL_FILES:%=model/%.c) cmodel/common/text_file.c cmodel/numerics/formats.c \
   cmodel/activation/activation_table.c cmodel/activation/builtin_tables.c
 FUZZ_HEADERS_model := $(wildcard model/*.h)
 FUZZ_LIBS_model := -ljansson -lpcre2-8 -lutf8proc
-FUZZ_SRC_serving := tests/fuzz/serving_fuzz.c $(patsubst %,serving/%.c,config_file covered hugging_face imbalance_file kernels machine model model_shapes \
+FUZZ_SRC_serving := tests/fuzz/serving_fuzz.c $(patsubst %,serving/%.c,config_file covered hugging_face imbalance_file kernels machine model model_shapes origin \
   profile regular_file table_text trace_file) cli/sweep_plan.c \
   $(BUILD)/obj/serving/builtin_configs.c cmodel/hbm/hbm.c cmodel/hbm/judge_text.c cmodel/hbm/timing_judge.c cmodel/common/text_file.c \
   xpu/kernel_table.c xpu/kernel_file.c $(FUZZ_CONFIG_FILES:%=model/%.c) model/error.c model/json.c cmodel/numerics/formats.c \

@@ -57,7 +57,7 @@ static uint64_t clocks_by(const struct schedule_times *times, const struct sched
 static void load_tables(const struct system *s, struct schedule_times tables[2]) {
   char text[512] = "";
   for (unsigned i = 0; i < 2; i++)
-    if (time_table_load(&s->machine, &s->model, &s->options, i, &tables[i], text, sizeof text))
+    if (time_table_load(&s->machine, &s->model, &s->options, i, true, &tables[i], text, sizeof text))
       fail_msg("%s", text);
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 // clang-format off: after what it needs
@@ -156,6 +157,30 @@ static void test_long(void **state) {
   close_system(&s);
 }
 
+// The table with firmware on its controller is wanted where some expert is Logic-PIM's, and not where the xPU
+// has all of them: here something else stands in its place.
+static void test_no_firmware(void **state) {
+  struct system s;
+  struct measured *measured;
+  double native, controlled;
+  char path[96], text[512] = "";
+  (void)state;
+  open_system(&s, 3, PIECE_JOB);
+  snprintf(path, sizeof path, "%s/1024_1408_4_1_riscv.times", s.folder);
+  assert_int_equal(mkdir(path, 0700), 0);
+  s.options.policy = SERVING_POLICY_XPU;
+  check(&s, 1, 1, 1, true, &native);
+  s.machine.controller = true;
+  check(&s, 1, 1, 1, true, &controlled);
+  assert_true(native > 0 && controlled == native);
+  s.options.policy = SERVING_POLICY_PIM;
+  assert_int_equal(placement_open(&measured, &s.machine, &s.model, &s.options, draw, &s, text, sizeof text),
+                   DUPLEX_ERROR_IO);
+  check_message(text, path, ": ", "expected a table of time");
+  assert_int_equal(rmdir(path), 0);
+  close_system(&s);
+}
+
 // Every option of the simulator that changes times of Logic-PIM gives the tables another origin.
 static void test_origins(void **state) {
   static const char *const presets[] = {NULL, "hbm3_6400"};
@@ -181,7 +206,7 @@ static void test_rounded(void **state) {
     table_path(&s, 1, rounded, path[rounded], sizeof path[rounded]);
     s.machine.rounded_sums = rounded;
     write_table(&s, 1, PIECE_JOB);
-    if (time_table_load(&s.machine, &s.model, &s.options, false, &times, text, sizeof text))
+    if (time_table_load(&s.machine, &s.model, &s.options, false, true, &times, text, sizeof text))
       fail_msg("%s", text);
     assert_int_equal(times.shape.rounded, rounded);
   }
@@ -190,8 +215,9 @@ static void test_rounded(void **state) {
     write_table(&s, 1, PIECE_JOB);
     assert_int_equal(rename(path[!rounded], path[rounded]), 0);
     s.machine.rounded_sums = rounded;
-    assert_int_equal(time_table_load(&s.machine, &s.model, &s.options, false, &times, text, sizeof text),
-                     DUPLEX_ERROR_FORMAT);
+    assert_int_equal(
+        time_table_load(&s.machine, &s.model, &s.options, false, true, &times, text, sizeof text),
+        DUPLEX_ERROR_FORMAT);
     check_message(text, path[rounded], ": ", rounded ? "rounded 0, expected 1" : "rounded 1, expected 0");
   }
   assert_int_equal(unlink(path[1]), 0);
@@ -201,8 +227,8 @@ static void test_rounded(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_origins), cmocka_unit_test(test_short),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_origins),     cmocka_unit_test(test_short),
                                      cmocka_unit_test(test_slow_copies), cmocka_unit_test(test_long),
-                                     cmocka_unit_test(test_rounded)};
+                                     cmocka_unit_test(test_no_firmware), cmocka_unit_test(test_rounded)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
