@@ -52,9 +52,9 @@ uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts) {
   return duplex_smaller(best, duplex_smaller(xpu, predict_whole(&run)));
 }
 
-// The mean of layers that are expected. One that is spread evenly would not do: its experts may happen to
-// balance where those of others do not.
-static uint64_t predict_expected(const struct duplex_moe *moe) {
+// One layer that is spread evenly would not do: its experts may happen to balance where those of others do
+// not.
+uint64_t moe_predict_expected(const struct duplex_moe *moe) {
   uint64_t clocks = 0;
   for (unsigned i = 0; i < EXPECTED; i++) {
     uint16_t counts[DUPLEX_EXPERTS_MOST];
@@ -123,7 +123,7 @@ static int add(struct duplex_moe *moe, const struct duplex_moe_form *form, struc
   }
   if (error) return error;
   candidates->way[candidates->count] = moe->way;
-  candidates->clocks[candidates->count++] = predict_expected(moe);
+  candidates->clocks[candidates->count++] = moe_predict_expected(moe);
   return compare_xpu(moe, (unsigned)((expected_pairs(moe) + experts - 1) / experts), &candidates->slower);
 }
 
@@ -177,7 +177,7 @@ static int choose_best(struct duplex_moe *moe, const struct duplex_moe_form *for
   for (unsigned i = 0; i < candidates->count && candidates->count > 1; i++) {
     const int error = moe_place(moe, form, candidates->way[i]);
     if (error && error != MEASURE_TOO_LONG) return error;
-    const uint64_t clocks = error ? UINT64_MAX : predict_expected(moe);
+    const uint64_t clocks = error ? UINT64_MAX : moe_predict_expected(moe);
     const uint64_t wins = moe->way.striped ? least / SCHEDULE_STRIPED_GAIN : 0;
     if (clocks < least - wins) {
       least = clocks;

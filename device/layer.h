@@ -116,6 +116,8 @@ uint64_t moe_dram_bytes(const struct duplex_moe *moe);
 // duplex_moe_stats.predicted has, the decision, and the launches of its phases. Under BEST as it is decided
 // or on one side alone, whichever is least.
 uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts);
+// In the mean of 16 layers as they are expected (schedule_expect).
+uint64_t moe_predict_expected(const struct duplex_moe *moe);
 
 // Inner columns of a piece before part `cut`, and behind it; `cut` may be beyond the stack's parts.
 size_t moe_inner_before(const struct moe_piece *piece, unsigned cut);
