@@ -27,7 +27,7 @@ static const struct schedule_costs starts = {
 enum { PRODUCT_CLOCKS = 2 };
 // Of a layer by which it is chosen whether h is gathered: 64 tokens, the middle of those drawn, with 4.5
 // experts each, which are as likely as another.
-enum { EXPECTED_PAIRS = 288, OCTAVES = 9 };
+enum { EXPECTED_PAIRS = 288, EXPECTED = 16, OCTAVES = 9 };
 
 static const char *const copies[] = {"one copy", "two copies"};
 
@@ -460,15 +460,17 @@ static void charge_layer(const struct way *way, const uint16_t *counts, struct c
   if (total > sum->worst) sum->worst = total;
 }
 
-// Clocks of the expected layer, whose pairs are spread evenly, with its launches.
+// Clocks of expected layers, with their launches.
 static double expected(const struct way *way) {
-  const uint32_t experts = measured.shape.experts;
-  uint16_t counts[SCHEDULE_EXPERTS];
-  double part[PARTS];
-  for (uint32_t e = 0; e < experts; e++)
-    counts[e] = (uint16_t)(EXPECTED_PAIRS / experts + (e < EXPECTED_PAIRS % experts));
-  const unsigned launched = take_layer(way, counts, part);
-  return part[SIDES] + part[MOVED] + part[STARTS] + launched * LAUNCH;
+  double clocks = 0;
+  for (uint32_t i = 0; i < EXPECTED; i++) {
+    uint16_t counts[SCHEDULE_EXPERTS];
+    double part[PARTS];
+    schedule_expect(measured.shape.experts, EXPECTED_PAIRS, i, counts);
+    const unsigned launched = take_layer(way, counts, part);
+    clocks += part[SIDES] + part[MOVED] + part[STARTS] + launched * LAUNCH;
+  }
+  return clocks;
 }
 
 // Whether h is gathered where that is expected to take less, as a device chooses.
