@@ -3,7 +3,8 @@
 #include "duplex/random.h"
 #include "schedule/schedule.h"
 
-#define EVEN 64u  // pairs an expert from which they are spread evenly: counts differ by little of them then
+#define EVEN \
+  16384u  // pairs from which they are spread evenly: 64 or more an expert, of which counts differ by little
 
 void schedule_spread(uint32_t experts, uint32_t pairs, uint16_t *counts) {
   for (uint32_t e = 0; e < experts; e++) counts[e] = (uint16_t)(pairs / experts + (e < pairs % experts));
@@ -11,7 +12,7 @@ void schedule_spread(uint32_t experts, uint32_t pairs, uint16_t *counts) {
 
 void schedule_expect(uint32_t experts, uint32_t pairs, uint32_t number, uint16_t *counts) {
   struct duplex_random random;
-  if (pairs >= EVEN * experts) {
+  if (pairs >= EVEN) {
     schedule_spread(experts, pairs, counts);
     return;
   }

@@ -315,8 +315,8 @@ static inline bool schedule_phase_works(const struct schedule_phase *phase) {
 
 // So many pairs of token and expert: as many of each expert, or one more; up to 65,535.
 void schedule_spread(uint32_t experts, uint32_t pairs, uint16_t *counts);
-// As many pairs, each of an expert that is drawn: a layer for each number, the same everywhere. From 64 pairs
-// an expert on they are spread.
+// As many pairs, each of an expert that is drawn: a layer for each number, the same everywhere. 16,384 pairs
+// or more are spread.
 void schedule_expect(uint32_t experts, uint32_t pairs, uint32_t number, uint16_t *counts);
 
 // Clocks that a layer takes under BEST, XPU_ALONE or PIM_ALONE: the prediction, and a launch in each phase.
