@@ -4,6 +4,7 @@
 #define DEVICE_LAYER_H
 
 #include "device/device.h"
+#include "device/measure.h"
 #include "device/stage.h"
 #include "driver/space.h"
 #include "duplex/device_tables.h"
@@ -20,9 +21,10 @@ struct moe_piece {
 // What lies on the stacks for one stage.
 struct moe_stage {
   enum stage_kind kind;
-  struct schedule_times times;         // as measured
-  struct schedule_times charged;       // with what moves for it
-  const struct schedule_costs *costs;  // of the layer's pieces, in `times`
+  struct schedule_times times;                    // as measured
+  struct schedule_times charged;                  // with what moves for it
+  const struct schedule_costs *costs;             // of the layer's pieces, in `times`
+  struct measure_turn turn[DUPLEX_TOKEN_GROUPS];  // of passes with one group, and with two
   struct moe_piece piece[DUPLEX_STACKS_MOST][DUPLEX_LAYER_PIECES];
   struct duplex_layer *slice[DUPLEX_STACKS_MOST];  // NULL: the stack has nothing of it
 };

@@ -24,6 +24,7 @@ struct measuring {
   unsigned clock_khz;
   char *text;
   size_t size;
+  struct measure_turn *turn;  // of passes with one group and with two; NULL: not measured
 };
 
 // What does not fit a table stays too large for one.
@@ -131,8 +132,8 @@ static int measure_copies(const struct measuring *m, const struct schedule_times
   struct duplex_layer_piece copy = *piece;
   struct piece_times reads;
   const bool copied = times->placement.layout == SCHEDULE_REPLICATED;
-  int error = measure_piece(m->kind, &times->shape, m->options, piece,
-                            PIECE_JOBS | costs | (copied ? 0 : PIECE_READS), m->text, m->size, measured);
+  const unsigned what = PIECE_JOBS | costs | (copied ? 0 : PIECE_READS) | (m->turn ? PIECE_TURN : 0);
+  int error = measure_piece(m->kind, &times->shape, m->options, piece, what, m->text, m->size, measured);
   if (error || !copied) return error;
   copy.bundles = SCHEDULE_COPY_BUNDLE;
   error =
@@ -151,6 +152,8 @@ static int measure_cuts(const struct measuring *m, unsigned q, struct schedule_t
   for (unsigned part = 0; part < whole.parts; part++) whole.inner[part] = placement->width[q][part];
   const struct duplex_layer_piece piece = stage_piece(m->kind, &times->shape, &whole);
   int error = measure_copies(m, times, q ? 0 : PIECE_COSTS, &piece, &measured);
+  for (unsigned groups = 0; m->turn && q == 0 && groups < PASSES; groups++)
+    m->turn[groups] = measured.turn[groups];
   if (!error && q == 0) error = measure_costs(m, &piece, &measured, SCHEDULE_OF_PIECE, times);
   if (!error && placement->layout == SCHEDULE_STRIPED)  // the same piece
     times->costs[SCHEDULE_OF_STRIPES] = times->costs[SCHEDULE_OF_PIECE];
@@ -198,9 +201,15 @@ int device_formula(const struct schedule_shape *shape, const struct schedule_pla
 }
 
 int device_measure(enum stage_kind kind, const struct duplex_stack_options *options, struct duplex_xpu *xpu,
-                   unsigned what, struct schedule_times *times, char *text, size_t size) {
-  const struct measuring m = {kind, options, xpu, duplex_dram_clock_khz(options->backend.dram_preset),
-                              text, size};
+                   unsigned what, struct schedule_times *times, struct measure_turn *turn, char *text,
+                   size_t size) {
+  const struct measuring m = {.kind = kind,
+                              .options = options,
+                              .xpu = xpu,
+                              .clock_khz = duplex_dram_clock_khz(options->backend.dram_preset),
+                              .text = text,
+                              .size = size,
+                              .turn = options->riscv && kind != STAGE_EXPERTS ? turn : NULL};
   static const unsigned of_bundles[SCHEDULE_BUNDLES] = {MEASURE_SPACES, MEASURE_SPACES, MEASURE_BOUND,
                                                         MEASURE_BOUND | MEASURE_STRIPES};
   const unsigned costs[SCHEDULE_BUNDLES] = {SCHEDULE_OF_BUNDLE, SCHEDULE_COSTS, SCHEDULE_COSTS,

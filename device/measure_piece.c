@@ -44,8 +44,31 @@ static int run_mean(const struct probe *probe, unsigned experts, unsigned cut, u
   return error;
 }
 
+// Passes with this cut whose descriptors come to new slots of the ring.
+static unsigned passes_of_turn(unsigned cut) {
+  return (unsigned)duplex_divide_up(DUPLEX_RING_ENTRIES, 1 + cut);
+}
+
+// By how much a pass in the first turn of the ring differs from the mean of a job's, and one behind it.
+// `one`, `all`: clocks of jobs with one expert and with all `experts`.
+static int measure_turn(const struct probe *probe, unsigned cut, unsigned groups, unsigned experts,
+                        uint64_t one, uint64_t all, struct measure_turn *turn) {
+  const unsigned first = passes_of_turn(cut);
+  const uint64_t mean = measure_added(one, all, experts - 1);
+  uint64_t clocks = 0;
+  *turn = (struct measure_turn){0, 0};
+  if (first < 2 || first + 1 >= experts) return DUPLEX_OK;
+  const int error = run_mean(probe, first, cut, groups * DUPLEX_LANES, PLACES, &clocks);
+  const uint64_t within = measure_added(one, clocks, first - 1);
+  const uint64_t behind = measure_added(clocks, all, experts - first);
+  if (!error && within > behind)
+    *turn = (struct measure_turn){(uint32_t)(within - mean), (uint32_t)(mean - behind)};
+  return error;
+}
+
 // A pass with so many groups.
-static int measure_pim(const struct probe *probe, unsigned cut, unsigned groups, struct piece_times *times) {
+static int measure_pim(const struct probe *probe, unsigned cut, unsigned groups, bool turn,
+                       struct piece_times *times) {
   const uint32_t tokens = groups * DUPLEX_LANES;
   uint64_t one = 0;
   uint64_t all = 0;
@@ -60,6 +83,7 @@ static int measure_pim(const struct probe *probe, unsigned cut, unsigned groups,
     if (!error) error = run_mean(probe, experts, cut, tokens, places, &all);
   }
   const uint64_t add = measure_added(one, all, experts - 1);
+  if (!error && turn) error = measure_turn(probe, cut, groups, experts, one, all, &times->turn[groups - 1]);
   // A longer piece may end a few clocks earlier where its rows fall luckier: times do not fall with cuts.
   times->pim[groups][cut] = duplex_larger(add, times->pim[groups][cut - 1]);
   times->one[groups] = one;
@@ -160,7 +184,7 @@ int measure_piece(enum stage_kind kind, const struct schedule_shape *shape,
   }
   for (unsigned cut = 1; cut <= piece->parts && what & PIECE_JOBS && !error; cut++)
     for (unsigned groups = 1; groups <= PASSES && !error; groups++)
-      error = measure_pim(&probe, cut, groups, times);
+      error = measure_pim(&probe, cut, groups, what & PIECE_TURN, times);
   for (unsigned cut = piece->parts; cut-- > 0 && what & PIECE_READS && !error;)
     error = measure_reads(&probe, cut, what & PIECE_COSTS, times);
   if (what & PIECE_COSTS && what & PIECE_JOBS && !error) error = measure_job(&probe, times);

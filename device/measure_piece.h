@@ -3,6 +3,7 @@
 #ifndef DEVICE_MEASURE_PIECE_H
 #define DEVICE_MEASURE_PIECE_H
 
+#include "device/measure.h"
 #include "device/probe.h"
 
 // In clocks. What one more expert adds with each cut: to Logic-PIM, of a pass with one group and with two; to
@@ -14,11 +15,12 @@ struct piece_times {
   uint64_t one[PROBE_PASSES + 1];              // a job with one expert, whole
   uint64_t job[PROBE_PASSES], first_reads[2];  // job: by the groups of its first expert, less 1
   uint64_t pass[2];                            // a pass with two groups; [1]: behind an odd number of them
+  struct measure_turn turn[PROBE_PASSES];
 };
 
 // What of a piece is measured: jobs with every cut, the xPU's reads, and what of these is measured takes
-// besides.
-enum { PIECE_JOBS = 1, PIECE_READS = 2, PIECE_COSTS = 4 };
+// besides; of jobs what new slots of the ring take.
+enum { PIECE_JOBS = 1, PIECE_READS = 2, PIECE_COSTS = 4, PIECE_TURN = 8 };
 
 // Measures a piece, with as many experts as there is room for; where two do not fit, by formula. `text` (may
 // be NULL) gets what failed. Errors: those of probe_open but for OUT_OF_SPACE, and those of probe_run.

@@ -52,15 +52,33 @@ static uint64_t sums_of(const struct moe_run *run, unsigned stack, unsigned rows
   return measured ? clocks * rows / measured : 0;
 }
 
+// Clocks that an expert's passes take more or less than in the table, in the first turn of the ring and
+// behind it, for a job that has pushed so many descriptors. What the first pass takes more is in the costs of
+// the job.
+static int64_t turn_clocks(const struct moe_stage *stage, uint32_t groups, uint32_t descriptors,
+                           uint32_t *pushed) {
+  int64_t clocks = 0;
+  for (uint32_t left = groups, of_pass; left; left -= of_pass, *pushed += descriptors) {
+    of_pass = (uint32_t)duplex_smaller(left, DUPLEX_TOKEN_GROUPS);
+    const struct measure_turn *turn = &stage->turn[of_pass - 1];
+    if (*pushed) clocks += *pushed < DUPLEX_RING_ENTRIES ? (int64_t)turn->more : -(int64_t)turn->less;
+  }
+  return clocks;
+}
+
 // Adds one piece that is Logic-PIM's.
 static void add_job(const struct moe_run *run, unsigned stack, unsigned piece, struct schedule_phase *phase) {
   uint32_t before = 0;  // groups of the job so far
+  uint32_t pushed = 0;  // descriptors
+  int64_t turns = 0;
   for (unsigned e = 0; e < run->moe->shape.experts; e++) {
     const uint32_t count = run_cut_tokens(run, e);
     const unsigned cut = run_cut(run, stack, piece, e);
     if (!count || !cut) continue;
     const uint32_t rows = result_rows(run, stack, piece, cut);
+    const uint32_t descriptors = 1 + (uint32_t)duplex_smaller(cut, run->stage->piece[stack][piece].parts);
     phase->pim += pim_time(run, stack, piece, e);
+    turns += turn_clocks(run->stage, schedule_groups(count), descriptors, &pushed);
     schedule_add_expert(run->stage->costs, e, before, schedule_groups(count), phase);
     before += schedule_groups(count);
     phase->groups += schedule_groups(count);
@@ -68,6 +86,7 @@ static void add_job(const struct moe_run *run, unsigned stack, unsigned piece, s
     phase->sums += sums_of(run, stack, rows, count);
     phase->sum_commands += pieces_of_sums(run, rows, count);
   }
+  phase->pim = (uint64_t)((int64_t)phase->pim + turns);
 }
 
 // Adds one piece that is the xPU's.

@@ -115,8 +115,11 @@ static int use_table(struct duplex_moe *moe, struct moe_stage *stage, const stru
 static int take_table(struct duplex_moe *moe, const struct duplex_moe_form *form, struct moe_stage *stage) {
   const struct tables_wanted wanted = tables_of_stage(moe, stage);
   const struct schedule_times *times;
-  const int error = tables_take(moe->device, form, &wanted, &times);
-  return error ? error : use_table(moe, stage, times);
+  const struct measure_turn *turn;
+  const int error = tables_take(moe->device, form, &wanted, &times, &turn);
+  if (error) return error;
+  memcpy(stage->turn, turn, sizeof stage->turn);
+  return use_table(moe, stage, times);
 }
 
 // What the stages are, with shape and placement but without times.

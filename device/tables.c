@@ -11,6 +11,7 @@ struct device_table {
   struct device_table *next;
   enum stage_kind kind;
   struct schedule_times times;
+  struct measure_turn turn[DUPLEX_TOKEN_GROUPS];
   bool striped;       // as wanted
   unsigned measured;  // parts of it, MEASURE_...
   bool from_file;
@@ -111,8 +112,8 @@ static int measure(struct duplex_device *device, unsigned parts, struct device_t
   if (!table->measured)
     error = device_formula(&shape, &placement, device->xpu, device->clock_khz, &times, text, sizeof text);
   if (!error)
-    error =
-        device_measure(table->kind, &device->options.stack, device->xpu, missing, &times, text, sizeof text);
+    error = device_measure(table->kind, &device->options.stack, device->xpu, missing, &times, table->turn,
+                           text, sizeof text);
   if (error) return device_fail(device, error, "%s", text);
   table->times = times;
   table->measured |= missing;
@@ -121,22 +122,24 @@ static int measure(struct duplex_device *device, unsigned parts, struct device_t
 
 // A table with these parts at least.
 static int take_measured(struct duplex_device *device, const struct duplex_moe_form *form,
-                         const struct tables_wanted *wanted, unsigned parts,
-                         const struct schedule_times **times) {
-  struct device_table *table;
-  int error = take(device, form, wanted, &table);
-  if (!error) error = measure(device, parts, table);
-  if (!error) *times = &table->times;
-  return error;
+                         const struct tables_wanted *wanted, unsigned parts, struct device_table **table) {
+  const int error = take(device, form, wanted, table);
+  return error ? error : measure(device, parts, *table);
 }
 
 int tables_take(struct duplex_device *device, const struct duplex_moe_form *form,
-                const struct tables_wanted *wanted, const struct schedule_times **times) {
+                const struct tables_wanted *wanted, const struct schedule_times **times,
+                const struct measure_turn **turn) {
   static const unsigned needed[] = {[DUPLEX_POLICY_BEST] = MEASURE_PIECES | MEASURE_BOUND,
                                     [DUPLEX_POLICY_PAPER] = MEASURE_SPACES | MEASURE_BOUND | MEASURE_STRIPES,
                                     [DUPLEX_POLICY_LOGIC_PIM] = MEASURE_BOUND | MEASURE_STRIPES,
                                     [DUPLEX_POLICY_XPU] = MEASURE_BOUND | MEASURE_STRIPES};
-  return take_measured(device, form, wanted, needed[device->options.policy], times);
+  struct device_table *table;
+  const int error = take_measured(device, form, wanted, needed[device->options.policy], &table);
+  if (error) return error;
+  *times = &table->times;
+  *turn = table->turn;
+  return DUPLEX_OK;
 }
 
 unsigned tables_from_file(struct duplex_device *device, const struct duplex_moe_form *form, bool rounded) {
@@ -151,7 +154,10 @@ unsigned tables_from_file(struct duplex_device *device, const struct duplex_moe_
 
 int tables_take_all(struct duplex_device *device, const struct duplex_moe_form *form,
                     const struct tables_wanted *wanted, const struct schedule_times **times) {
-  return take_measured(device, form, wanted, MEASURE_ALL, times);
+  struct device_table *table;
+  const int error = take_measured(device, form, wanted, MEASURE_ALL, &table);
+  if (!error) *times = &table->times;
+  return error;
 }
 
 int tables_put(struct duplex_device *device, const struct duplex_moe_form *form,

@@ -4,6 +4,7 @@
 #define DEVICE_TABLES_H
 
 #include "device/device.h"
+#include "device/measure.h"
 #include "device/stage.h"
 #include "duplex/device_tables.h"
 
@@ -23,10 +24,12 @@ int tables_plan(struct duplex_device *device, const struct duplex_moe_form *form
                 struct schedule_placement *placement);
 
 // The table of layers of this form: one that is there, or measured now, as far as the policy of the device
-// needs it. It stays as long as the device. Errors as of duplex_device_measure_table, but MEASURE_TOO_LONG
+// needs it, and what passes take in the first turn of the ring (device_measure). Both stay as long as
+// the device. Errors as of duplex_device_measure_table, but MEASURE_TOO_LONG
 // where times are too long for a table; with the text of the device.
 int tables_take(struct duplex_device *device, const struct duplex_moe_form *form,
-                const struct tables_wanted *wanted, const struct schedule_times **times);
+                const struct tables_wanted *wanted, const struct schedule_times **times,
+                const struct measure_turn **turn);
 
 // Of which placements of such layers, as bits, there are tables from files: 1 for one copy, 2 for two, 4 for
 // a striped one; 0: of none.

@@ -104,7 +104,7 @@ static int measure(const struct wanted *w, const char *path, struct schedule_tim
   status = device_formula(&w->shape, &placement, &timed.xpu, w->machine->clock_khz, times, w->error, w->size);
   if (!status)
     status = measure_code(
-        device_measure(STAGE_EXPERTS, &options, &timed.xpu, MEASURE_ALL, times, w->error, w->size));
+        device_measure(STAGE_EXPERTS, &options, &timed.xpu, MEASURE_ALL, times, NULL, w->error, w->size));
   return status || !path ? status : schedule_save(path, times, origin, w->error, w->size);
 }
 
