@@ -123,22 +123,39 @@ static int read_at(const struct probe *probe, unsigned place, unsigned experts, 
   return error ? error : probe_read(probe, experts, cut, taken, clocks);
 }
 
-// What reads of whole experts take besides what these add, in the mean of several places.
-static int measure_first_reads(const struct probe *probe, bool taken, struct piece_times *times) {
+// The same in the mean of all places.
+static int read_mean(const struct probe *probe, unsigned experts, unsigned cut, bool taken, uint64_t *mean) {
   uint64_t sum = 0;
   int error = DUPLEX_OK;
   for (unsigned place = 0; place < PLACES && !error; place++) {
     uint64_t clocks = 0;
-    error = read_at(probe, place, 1, 0, taken, &clocks);
+    error = read_at(probe, place, experts, cut, taken, &clocks);
     sum += clocks;
   }
-  times->first_reads[taken] = measure_first(sum / PLACES, times->reads[0]);
+  *mean = sum / PLACES;
   return error;
 }
 
-// The reads behind a cut, from a few experts to many at the same place: where all banks are refreshed does
-// not count then. Of cut 0 what reads take besides.
-static int measure_reads(const struct probe *probe, unsigned cut, bool costs, struct piece_times *times) {
+// What reads of whole experts take besides what these add.
+static int measure_first_reads(const struct probe *probe, bool taken, struct piece_times *times) {
+  uint64_t mean = 0;
+  const int error = read_mean(probe, 1, 0, taken, &mean);
+  times->first_reads[taken] = measure_first(mean, times->reads[0]);
+  return error;
+}
+
+// From a few short experts to all that there are: a refresh between them counts by its share.
+static int add_short_reads(const struct probe *probe, unsigned cut, uint64_t *add) {
+  uint64_t few = 0;
+  uint64_t many = 0;
+  int error = read_mean(probe, EXPERTS_LEAST, cut, false, &few);
+  if (!error) error = read_mean(probe, probe->experts, cut, false, &many);
+  *add = measure_added(few, many, probe->experts - EXPERTS_LEAST);
+  return error;
+}
+
+// From a few experts to many at the same place: where all banks are refreshed does not count then.
+static int add_reads(const struct probe *probe, unsigned cut, uint64_t *add) {
   uint64_t few = 0;
   uint64_t many = 0;
   int error = read_at(probe, 0, 1, cut, false, &few);
@@ -148,7 +165,15 @@ static int measure_reads(const struct probe *probe, unsigned cut, bool costs, st
   const unsigned more = all - least;
   if (!error && !is_long) error = read_at(probe, 0, least, cut, false, &few);
   if (!error) error = read_at(probe, 0, least + more, cut, false, &many);
-  const uint64_t add = measure_added(few, many, more);
+  *add = measure_added(few, many, more);
+  return error;
+}
+
+// The reads behind a cut. Of cut 0 what reads take besides.
+static int measure_reads(const struct probe *probe, unsigned cut, bool costs, bool is_short,
+                         struct piece_times *times) {
+  uint64_t add = 0;
+  int error = is_short ? add_short_reads(probe, cut, &add) : add_reads(probe, cut, &add);
   times->reads[cut] = duplex_larger(add, cut + 1 < probe->piece.parts ? times->reads[cut + 1] : 0);
   if (error || cut || !costs) return error;
   error = measure_first_reads(probe, false, times);
@@ -171,6 +196,14 @@ static void take_formula(const struct schedule_shape *shape, const struct duplex
   }
 }
 
+// Whether the reads of a whole piece are so short that a refresh among those of a few experts is much of
+// them.
+static bool has_short_reads(const struct probe *probe, const struct schedule_shape *shape) {
+  uint32_t columns = 0;
+  for (unsigned part = 0; part < probe->piece.parts; part++) columns += (uint32_t)probe->piece.inner[part];
+  return formula_xpu_clocks(shape, columns, 1) < SHORT_JOB && probe->experts >= 2 * EXPERTS_LEAST;
+}
+
 int measure_piece(enum stage_kind kind, const struct schedule_shape *shape,
                   const struct duplex_stack_options *options, const struct duplex_layer_piece *piece,
                   unsigned what, char *text, size_t size, struct piece_times *times) {
@@ -186,7 +219,7 @@ int measure_piece(enum stage_kind kind, const struct schedule_shape *shape,
     for (unsigned groups = 1; groups <= PASSES && !error; groups++)
       error = measure_pim(&probe, cut, groups, what & PIECE_TURN, times);
   for (unsigned cut = piece->parts; cut-- > 0 && what & PIECE_READS && !error;)
-    error = measure_reads(&probe, cut, what & PIECE_COSTS, times);
+    error = measure_reads(&probe, cut, what & PIECE_COSTS, has_short_reads(&probe, shape), times);
   if (what & PIECE_COSTS && what & PIECE_JOBS && !error) error = measure_job(&probe, times);
   if (what & PIECE_COSTS && what & PIECE_JOBS && !error) error = measure_odd(&probe, times);
   probe_close(&probe);
