@@ -56,7 +56,7 @@ static void drop_oldest(struct block_pool *pool) {
 void block_pool_match(struct block_pool *pool, struct sequence *s) {
   if (!pool->part_size) return;
   while (s->parts < s->request.hash_count &&
-         (uint64_t)(s->parts + 1) * pool->part_size < sequence_length(s)) {
+         (uint64_t)(s->parts + 1) * pool->part_size <= sequence_length(s)) {
     struct pool_part *part = find(pool, s->request.hashes[s->parts]);
     if (!part) break;
     use(pool, part);
@@ -64,6 +64,8 @@ void block_pool_match(struct block_pool *pool, struct sequence *s) {
   }
   s->computed = s->parts * pool->part_size;
   s->blocks = s->computed / pool->block_size;
+  if (s->computed == sequence_length(s))
+    s->computed -= pool->block_size;  // its token comes from the last one
 }
 
 bool block_pool_grow(struct block_pool *pool, struct sequence *s, unsigned positions) {

@@ -31,8 +31,8 @@ void block_pool_close(struct block_pool *pool);
 // Blocks that sequences use.
 uint64_t block_pool_used(const struct block_pool *pool);
 
-// A sequence without blocks gets the parts of its prompt that are kept, from its begin on, but for its last
-// position: these are computed.
+// A sequence without blocks gets the parts of its prompt that are kept, from its begin on: these are
+// computed. Of a sequence that is kept to its end the last block is computed anew.
 void block_pool_match(struct block_pool *pool, struct sequence *sequence);
 // Blocks for so many positions in all, at the cost of parts that nobody uses; false, and nothing is changed,
 // if there are too few.

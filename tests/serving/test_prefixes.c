@@ -55,8 +55,9 @@ static void test_by_hand(void **state) {
   assert_true(block_pool_grow(&pool, &c, 48));  // at the cost of the third part
   assert_true(block_pool_used(&pool) == 10 && pool.idle_count == 0);
   block_pool_release(&pool, &b);
-  block_pool_match(&pool, &d);  // its last position is computed, so its second part, too
-  assert_true(d.computed == 32 && d.parts == 1);
+  block_pool_match(&pool, &d);  // its token comes from its last position, whose block is computed anew
+  assert_true(d.computed == 48 && d.parts == 2 && d.blocks == 4);
+  assert_true(block_pool_grow(&pool, &d, 64) && d.blocks == 4);
   block_pool_release(&pool, &d);
   block_pool_release(&pool, &c);
   assert_true(block_pool_used(&pool) == 0);
@@ -176,6 +177,24 @@ static void test_run(void **state) {
   assert_true(with.tbt.p50 == without.tbt.p50);
 }
 
+// Twice the same prompt of two whole parts: all but the last block is not computed the second time, whatever
+// blocks a part has.
+static void test_whole_prompt(void **state) {
+  static struct serving_trace_request list[] = {{0, 1024, 10, 0, 2, 0}, {60, 1024, 10, 0, 2, 1}};
+  static uint64_t hashes[] = {4, 7};
+  static const unsigned sizes[] = {1, 16, 128, 512};
+  const struct serving_trace trace = {.list = list, .count = 2, .hashes = hashes, .hash_count = 2};
+  struct serving_options o = options_of(&trace);
+  struct serving_result r;
+  (void)state;
+  for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    o.block_size = sizes[i];
+    run(&o, &r);
+    assert_true(r.prompt_tokens == 2048 && r.cached_tokens == 1024 - sizes[i]);
+    assert_true(r.requests == 2 && r.tokens == 20);
+  }
+}
+
 // More than fits, of ten beginnings: all come to their end within the capacity, and sharing helps.
 static void test_pressure(void **state) {
   enum { REQUESTS = 200, PARTS = 20 };
@@ -202,8 +221,8 @@ static void test_pressure(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_by_hand), cmocka_unit_test(test_twice),
-                                     cmocka_unit_test(test_random), cmocka_unit_test(test_run),
-                                     cmocka_unit_test(test_pressure)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_by_hand),      cmocka_unit_test(test_twice),
+                                     cmocka_unit_test(test_random),       cmocka_unit_test(test_run),
+                                     cmocka_unit_test(test_whole_prompt), cmocka_unit_test(test_pressure)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
