@@ -119,6 +119,7 @@ def check_wrong(folder):
         "num_key_value_heads": 2, "vocab_size": 2 ** 24, "head_dim": 128, "num_hidden_layers": LAYERS}), "system.json:1: -8.2 GB are left for K and V")
     refused(folder, "a token before it was asked for", "requests.jsonl",
             '{"input_toks": 1, "output_toks": 1, "queued_ts": 5, "first_token_ts": 4, "last_token_ts": 6}\n', "jsonl:1: expected queued_ts")
+    refused(folder, "a damaged first request", "requests.jsonl", '{"input_toks": 1, "output_toks": 1,\n', "jsonl:1: string or '}' expected")
     refused(folder, "a request without its times", "requests.jsonl", '{"input_toks": 1, "output_toks": 1, "queued_ts": 5}\n', "first_token_ts")
     refused(folder, "a misspelt layer", "dense.csv", "layer,tokens,time_us\nembedding,1,5\nlayer_norm,1,1\nfinal_layernorm,1,1\n", "expected rows of layernorm")
     refused(folder, "other columns", "dense.csv", "layer,time_us\nqkv,1\n", "dense.csv:1")
