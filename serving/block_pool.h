@@ -8,20 +8,21 @@
 
 #include "serving/scheduler.h"
 
-// A part of a prompt by its hash, in as many blocks as it has positions.
+// A part of a prompt by its hash, in as many blocks as its positions fill.
 struct pool_part {
   TAILQ_ENTRY(pool_part) link;  // of those that nobody uses, the one that was used last at the end
   uint64_t hash;
-  unsigned users;
+  unsigned users, blocks;
 };
 TAILQ_HEAD(pool_parts, pool_part);
 
 struct block_pool {
-  unsigned block_size, part_size;  // positions of a block, of a part; a part of 0: none are kept
-  uint64_t blocks, free;           // in all; neither in use nor kept
-  void *parts;                     // by hash, of search.h
+  // Positions of a block, of a part but for the last one of a prompt; a part of 0: none are kept.
+  unsigned block_size, part_size;
+  uint64_t blocks, free;  // in all; neither in use nor kept
+  void *parts;            // by hash, of search.h
   struct pool_parts idle;
-  uint64_t idle_count;
+  uint64_t idle_blocks;
 };
 
 // part_size: a multiple of block_size, or 0.
