@@ -78,14 +78,15 @@ struct object_file {
   char path[4200], error[1024];
 };
 
-// Reads the fields of the object `key`, NULL: of the whole file, and leaves it open. Returns 0 or a code.
+// Reads the fields of the object `key`, which may have others of the engine's own, and leaves the file open;
+// NULL: of the whole file, which has no others. Returns 0 or a code.
 static int open_object(struct object_file *f, const char *folder, const char *name, const char *key,
                        const struct config_field *fields) {
   snprintf(f->path, sizeof f->path, "%s/%s", folder, name);
   const int status = config_open(&f->file, NULL, f->path, f->error, sizeof f->error);
   if (status) return status;
   json_t *object = key ? json_object_get(f->file.root, key) : f->file.root;
-  return json_is_object(object) ? config_fields(&f->file, key ? key : "", object, fields, true)
+  return json_is_object(object) ? config_fields(&f->file, key ? key : "", object, fields, key != NULL)
                                 : config_refuse(&f->file, key ? key : "", "is missing, expected an object");
 }
 

@@ -6,11 +6,13 @@
 
 void model_config_read_experts(struct model_json *json, const struct model_class *class,
                                struct model_config *c) {
-  json_t *experts = model_json_take_either(json, "num_local_experts", "num_experts");
+  const bool local = c->architecture != MODEL_QWEN3_MOE && c->architecture != MODEL_OLMOE;
+  const char *key = local ? "num_local_experts" : "num_experts";
+  json_t *experts = model_json_take_either(json, &key, local ? "num_experts" : "num_local_experts");
   if (!experts)
-    model_json_refuse(json, DUPLEX_ERROR_FORMAT, "num_local_experts",
-                      "is missing: expected an integer from 1 to %u", MODEL_EXPERTS_MOST);
-  c->experts = (unsigned)model_json_integer(json, "num_local_experts", experts, 1, MODEL_EXPERTS_MOST, 1);
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, key, "is missing: expected an integer from 1 to %u",
+                      MODEL_EXPERTS_MOST);
+  c->experts = (unsigned)model_json_integer(json, key, experts, 1, MODEL_EXPERTS_MOST, 1);
   c->chosen = (unsigned)model_key_size(json, "num_experts_per_tok", MODEL_EXPERTS_MOST, 0);
   c->expert_inner = c->architecture == MODEL_QWEN3_MOE
                         ? (unsigned)model_key_size(json, "moe_intermediate_size", MODEL_SIZE_MOST, 0)
@@ -23,8 +25,11 @@ void model_config_read_experts(struct model_json *json, const struct model_class
 
 void model_config_read_grouped_experts(struct model_json *json, struct model_config *c) {
   json_t *shared = model_json_take_value(json, "n_shared_experts");
-  json_t *experts = model_json_take_either(json, "n_routed_experts", "num_local_experts");
-  c->experts = (unsigned)model_json_integer(json, "n_routed_experts", experts, 1, MODEL_EXPERTS_MOST, 256);
+  const char *routed = "n_routed_experts";
+  const char *extra = "num_nextn_predict_layers";
+  json_t *experts = model_json_take_either(json, &routed, "num_local_experts");
+  json_t *extra_layers = model_json_take_either(json, &extra, "num_mtp_layers");
+  c->experts = (unsigned)model_json_integer(json, routed, experts, 1, MODEL_EXPERTS_MOST, 256);
   c->chosen = (unsigned)model_key_size(json, "num_experts_per_tok", MODEL_EXPERTS_MOST, 8);
   c->expert_inner = model_key_count(json, "moe_intermediate_size", 2048);
   c->shared_inner = (unsigned)model_json_integer(json, "n_shared_experts", shared, 1,
@@ -35,9 +40,7 @@ void model_config_read_grouped_experts(struct model_json *json, struct model_con
   c->weights_scale = model_key_real(json, "routed_scaling_factor", 2.5);
   c->renormalise = model_key_bool(json, "norm_topk_prob", true);
   c->score = XPU_SCORE_SIGMOID;
-  c->extra_layers = (unsigned)model_json_integer(
-      json, "num_nextn_predict_layers",
-      model_json_take_either(json, "num_nextn_predict_layers", "num_mtp_layers"), 0, MODEL_LAYERS_MOST, 1);
+  c->extra_layers = (unsigned)model_json_integer(json, extra, extra_layers, 0, MODEL_LAYERS_MOST, 1);
   model_key_only_word(json, "scoring_func", "sigmoid");
   model_key_only_word(json, "topk_method", "noaux_tc");
   model_key_only_size(json, "moe_layer_freq", 1);

@@ -2,6 +2,7 @@
 // Keys of RoPE in config.json: rope_theta, and the object rope_scaling or rope_parameters.
 #include "model/config_rope.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "model/config_keys.h"
@@ -12,12 +13,13 @@ static enum model_rope_type read_rope_type(struct model_json *json) {
                                       [MODEL_ROPE_LINEAR] = "linear",
                                       [MODEL_ROPE_LLAMA3] = "llama3",
                                       [MODEL_ROPE_YARN] = "yarn"};
-  const char *type =
-      model_json_string(json, "rope_type", model_json_take_either(json, "rope_type", "type"), "default");
+  const char *key = "rope_type";
+  json_t *value = model_json_take_either(json, &key, "type");
+  const char *type = model_json_string(json, key, value, "default");
   for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(type, names[i]) == 0) return (enum model_rope_type)i;
-  model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE,
-                    "rope_type:", "'%.64s' is not there: expected default, linear, llama3 or yarn", type);
+  model_json_refuse(json, DUPLEX_ERROR_NOT_AVAILABLE, key,
+                    "is '%.64s', which is not there: expected default, linear, llama3 or yarn", type);
   return MODEL_ROPE_DEFAULT;
 }
 
@@ -71,13 +73,16 @@ static void set_gpt_oss_rope(struct model_rope *rope) {
 
 void model_config_read_rope(struct model_json *json, const struct model_class *class,
                             struct model_config *c) {
-  json_t *object = model_json_take_either(json, "rope_scaling", "rope_parameters");
+  const char *key = "rope_scaling";
+  json_t *object = model_json_take_either(json, &key, "rope_parameters");
+  char inside[32];
   const bool outer_theta = json_object_get(json->left, "rope_theta") != NULL;
   c->rope.theta = model_key_real(json, "rope_theta", class->theta);
   refuse_partial_rotation(json);
   if (!object && class->gpt_oss) set_gpt_oss_rope(&c->rope);
   if (!object || json->status) return;
-  struct model_json inner = model_json_open(object, json->path, "rope.", json->error);
+  snprintf(inside, sizeof inside, "%s.", key);
+  struct model_json inner = model_json_open(object, json->path, inside, json->error);
   read_rope_object(&inner, c->positions, outer_theta, &c->rope);
   json->status = inner.status;
   model_json_close(&inner);

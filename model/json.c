@@ -72,11 +72,12 @@ json_t *model_json_take_value(struct model_json *json, const char *key) {
   return model_json_take(json, key);
 }
 
-json_t *model_json_take_either(struct model_json *json, const char *key, const char *other) {
-  json_t *first = model_json_take(json, key);
+json_t *model_json_take_either(struct model_json *json, const char **key, const char *other) {
+  json_t *first = model_json_take(json, *key);
   json_t *second = model_json_take(json, other);
   if (first && second && !json_equal(first, second))
-    model_json_refuse(json, DUPLEX_ERROR_FORMAT, key, "and %s differ: expected one value", other);
+    model_json_refuse(json, DUPLEX_ERROR_FORMAT, *key, "and %s differ: expected one value", other);
+  if (!first && second) *key = other;
   return first ? first : second;
 }
 

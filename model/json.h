@@ -37,8 +37,9 @@ void model_json_refuse(struct model_json *json, int code, const char *key, const
 json_t *model_json_take(struct model_json *json, const char *key);
 // The same where null is no way to leave a key out: it is refused (FORMAT).
 json_t *model_json_take_value(struct model_json *json, const char *key);
-// The same as model_json_take of a key with two names, which may both be there with the same value.
-json_t *model_json_take_either(struct model_json *json, const char *key, const char *other);
+// The same as model_json_take of a key with two names, which may both be there with the same value. *key
+// becomes the name that the object has.
+json_t *model_json_take_either(struct model_json *json, const char **key, const char *other);
 
 // Typed; `otherwise` counts where the key is missing or null.
 uint64_t model_json_integer(struct model_json *json, const char *key, json_t *value, uint64_t least,

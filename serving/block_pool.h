@@ -8,20 +8,21 @@
 
 #include "serving/scheduler.h"
 
-// A part of a prompt by its hash, in as many blocks as it has positions.
+// A part of a prompt by its hash, in as many blocks as its positions fill.
 struct pool_part {
   TAILQ_ENTRY(pool_part) link;  // of those that nobody uses, the one that was used last at the end
   uint64_t hash;
-  unsigned users;
+  unsigned users, blocks;
 };
 TAILQ_HEAD(pool_parts, pool_part);
 
 struct block_pool {
-  unsigned block_size, part_size;  // positions of a block, of a part; a part of 0: none are kept
-  uint64_t blocks, free;           // in all; neither in use nor kept
-  void *parts;                     // by hash, of search.h
+  // Positions of a block, of a part but for the last one of a prompt; a part of 0: none are kept.
+  unsigned block_size, part_size;
+  uint64_t blocks, free;  // in all; neither in use nor kept
+  void *parts;            // by hash, of search.h
   struct pool_parts idle;
-  uint64_t idle_count;
+  uint64_t idle_blocks;
 };
 
 // part_size: a multiple of block_size, or 0.
@@ -31,8 +32,8 @@ void block_pool_close(struct block_pool *pool);
 // Blocks that sequences use.
 uint64_t block_pool_used(const struct block_pool *pool);
 
-// A sequence without blocks gets the parts of its prompt that are kept, from its begin on, but for its last
-// position: these are computed.
+// A sequence without blocks gets the parts of its prompt that are kept, from its begin on: these are
+// computed. Of a sequence that is kept to its end the last block is computed anew.
 void block_pool_match(struct block_pool *pool, struct sequence *sequence);
 // Blocks for so many positions in all, at the cost of parts that nobody uses; false, and nothing is changed,
 // if there are too few.

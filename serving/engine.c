@@ -36,18 +36,24 @@ struct engine {
   double room_since;
   unsigned in_flight;
   double begun;    // when measuring began
-  uint64_t ended;  // requests that count and have ended
+  uint64_t ended;  // requests that count and have ended,
+  double end;      // and when the last of them did
   int error;
 };
 
 static bool is_open(const struct engine *e) { return serving_is_open(e->options); }
 static struct pool *last_pool(struct engine *e) { return &e->pools[e->count - 1]; }
 
+// Whose stages a closed loop counts: where a request of the mean length has its last token. The nodes that
+// decode may have no stage at all if that is its first one.
+static const struct pool *counted_pool(const struct engine *e) {
+  return &e->pools[e->options->output > 1 ? e->count - 1 : 0];
+}
+
 // Stages and tokens that are measured: of a closed loop those behind the warm-up, of an open one all from the
 // coming of the first request that counts on, also of others.
 static bool is_measured(const struct engine *e) {
-  return is_open(e) ? e->next.number > e->options->warm_up
-                    : e->pools[e->count - 1].steps > e->options->warm_up;
+  return is_open(e) ? e->next.number > e->options->warm_up : counted_pool(e)->steps > e->options->warm_up;
 }
 
 // In an open loop requests count, from the warm-up on; in a closed one stages do.
@@ -144,6 +150,7 @@ static void end_request(struct engine *e, struct sequence *s, double now) {
   e->in_flight--;
   if (counts(e, &s->request)) {
     e->ended++;
+    e->end = fmax(e->end, now);
     tally_end(e->tally, &s->request, !s->begun_before, now);
   }
   free(s);
@@ -224,9 +231,9 @@ static void run_step(struct engine *e, struct pool *pool, double begin) {
   struct serving_cost cost;
   join(e, pool, begin);
   r->all_stages++;
-  if (++pool->steps == e->options->warm_up + 1 && pool == last_pool(e) && !is_open(e)) e->begun = begin;
+  if (++pool->steps == e->options->warm_up + 1 && pool == counted_pool(e) && !is_open(e)) e->begun = begin;
   pool->scheduler->ops->plan(pool->scheduler);
-  if (pool == last_pool(e) && pool->scheduler->kv_used > r->kv_most) r->kv_most = pool->scheduler->kv_used;
+  r->kv_most = fmax(r->kv_most, last_pool(e)->scheduler->kv_used);
   const struct step step = collect(e, pool, begin);
   stage_run(pool->stage, pool->loads, &cost);
   e->tally->prefill_half = pool != last_pool(e);
@@ -245,12 +252,19 @@ static double begin_of(const struct engine *e, const struct pool *pool) {
   return fmax(begin, pool->free);
 }
 
-// The pool that can begin first runs a step.
-static void step_first(struct engine *e) {
+// The pool that can begin first.
+static struct pool *first_pool(struct engine *e) {
   struct pool *first = &e->pools[0];
   for (unsigned i = 1; i < e->count; i++)
     if (begin_of(e, &e->pools[i]) < begin_of(e, first)) first = &e->pools[i];
-  run_step(e, first, begin_of(e, first));
+  return first;
+}
+
+// An open loop has stages until the last request that counts has ended, on whatever pool: another one may
+// begin some before that.
+static bool goes_on(const struct engine *e, double begin) {
+  if (is_open(e)) return e->ended < e->options->measured || begin < e->end;
+  return counted_pool(e)->steps < (uint64_t)e->options->warm_up + e->options->measured;
 }
 
 static void note_schedulers(struct engine *e) {
@@ -265,13 +279,16 @@ static void note_schedulers(struct engine *e) {
 }
 
 static void run_all(struct engine *e) {
-  const uint64_t stages = (uint64_t)e->options->warm_up + e->options->measured;
   arrivals_start(&e->arrivals, e->options);
   e->next = arrivals_take(&e->arrivals, 0);
   if (!is_open(e)) fill(e);
-  while (!e->error && (is_open(e) ? e->ended < e->options->measured : last_pool(e)->steps < stages))
-    step_first(e);
-  e->tally->result->seconds = last_pool(e)->free - e->begun;
+  while (!e->error) {
+    struct pool *first = first_pool(e);
+    const double begin = begin_of(e, first);
+    if (!goes_on(e, begin)) break;
+    run_step(e, first, begin);
+  }
+  e->tally->result->seconds = (is_open(e) ? e->end : counted_pool(e)->free) - e->begun;
   note_schedulers(e);
 }
 

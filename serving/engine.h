@@ -20,8 +20,8 @@ struct engine_plan {
   bool wires;
 };
 
-// Runs warm-up and measurement. Stages of a closed loop are those of the nodes that decode. Returns 0 or a
-// code, with a line in `error`.
+// Runs warm-up and measurement. Stages of a closed loop are those of the nodes on which a request of the mean
+// length ends. Returns 0 or a code, with a line in `error`.
 int engine_run(const struct serving_options *options, const struct engine_plan *plan, struct tally *tally,
                char *error, size_t size);
 

@@ -29,6 +29,22 @@ static void list_architectures(const struct config_file *file) {
   if (length < file->size) snprintf(file->error + length, file->size - length, ", " MODEL_SHAPES);
 }
 
+// Where the file has a key: at its top, or in an object whose keys are read as those of the model.
+static const char *path_of(const struct config_file *file, const char *key, char *path, size_t size) {
+  static const char *const outer[] = {"", "text_config"};
+  static const char *const inner[] = {"", "rope_scaling", "rope_parameters"};
+  char first[128];
+  snprintf(first, sizeof first, "%.*s", (int)strcspn(key, "."), key);
+  for (unsigned o = 0; o < sizeof outer / sizeof *outer; o++)
+    for (unsigned i = 0; i < sizeof inner / sizeof *inner; i++) {
+      const json_t *object = o ? json_object_get(file->root, outer[o]) : file->root;
+      if (i) object = json_object_get(object, inner[i]);
+      snprintf(path, size, "%s%s%s%s%s", outer[o], o ? "." : "", inner[i], i ? "." : "", key);
+      if (json_object_get(object, first)) return path;
+    }
+  return key;
+}
+
 // The reader's line has the file's name, and then the key: gives it the key's line.
 static int refuse_as(const struct config_file *file, int code, const struct model_error *error) {
   const size_t name = strlen(file->name);
@@ -38,9 +54,10 @@ static int refuse_as(const struct config_file *file, int code, const struct mode
     return code;
   }
   const char *what = error->text + name + 2;
-  char key[128];
+  char key[128], path[256];
   snprintf(key, sizeof key, "%.*s", (int)strcspn(what, " :"), what);
-  snprintf(file->error, file->size, "%s:%d: %s", file->name, config_line(file, key), what);
+  snprintf(file->error, file->size, "%s:%d: %s", file->name,
+           config_line(file, path_of(file, key, path, sizeof path)), what);
   if (strcmp(key, "architectures") == 0 || strcmp(key, "model_type") == 0) list_architectures(file);
   if (strcmp(key, "quantization_config") == 0) {
     const size_t length = strlen(file->error);
@@ -57,9 +74,10 @@ static unsigned sliding_layers(const struct model_config *c) {
 
 // What a run of the model has and the simulator does not.
 static int refuse_other_rules(const struct config_file *file, const struct model_config *c) {
+  char path[256];
   if (sliding_layers(c))
-    return config_refuse(file, "sliding_window", "is %u, expected attention to all positions",
-                         c->sliding_window);
+    return config_refuse(file, path_of(file, "sliding_window", path, sizeof path),
+                         "is %u, expected attention to all positions", c->sliding_window);
   return DUPLEX_OK;
 }
 
@@ -75,9 +93,11 @@ static int check_sizes(const struct config_file *file, const struct model_config
                {"num_attention_heads", c->heads, SERVING_HEADS_MOST},
                {"head_dim", c->head_size, SERVING_HEADS_MOST},
                {"num_experts_per_tok", c->chosen, SERVING_CHOSEN_MOST}};
+  char path[256];
   for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
     if (sizes[i].value > sizes[i].most)
-      return config_refuse(file, sizes[i].key, "is %u, expected at most %u", sizes[i].value, sizes[i].most);
+      return config_refuse(file, path_of(file, sizes[i].key, path, sizeof path), "is %u, expected at most %u",
+                           sizes[i].value, sizes[i].most);
   return DUPLEX_OK;
 }
 

@@ -19,7 +19,8 @@ struct sequence {
   unsigned computed;   // positions whose K and V are on the node
   unsigned scheduled;  // positions that the planned step computes behind them
   unsigned blocks;     // of K and V, of a scheduler with blocks
-  unsigned parts;      // of its prompt, whose blocks others may use, too
+  unsigned parts;      // of its prompt, whose blocks others may use, too,
+  unsigned shared;     // and how many these are
   double last;         // seconds: when its last token came
   double ready;        // when its K and V have come from the nodes that prefill
   bool begun_before;   // in the middle of its output when the run began

@@ -55,6 +55,7 @@ static void place(struct scheduler *base, struct sequence *s) {
   s->scheduled = 0;
   s->blocks = 0;
   s->parts = 0;
+  s->shared = 0;
   v->node[s->node].waiting++;
   TAILQ_INSERT_TAIL(&base->waiting, s, link);
 }

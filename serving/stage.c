@@ -47,13 +47,25 @@ static const unsigned *draw_layer(void *stage, struct duplex_random *random, uns
   return s->counts;
 }
 
+// The measured engine's layers, which have no feed-forward of layers without experts beside others.
+static int open_profile(struct stage_model *s, const struct serving_options *options, char *error,
+                        size_t size) {
+  const struct serving_model *m = s->model;
+  const unsigned dense = m->experts ? m->layers - model_moe_layers(m) : 0;
+  if (dense == 0) return profile_open(&s->profile, options->profile, m->experts > 0, error, size);
+  snprintf(error, size,
+           "%s: %u of %u layers have no experts, expected them in all: no table is of other feed-forwards",
+           options->model, dense, m->layers);
+  return DUPLEX_ERROR_NOT_AVAILABLE;
+}
+
 int stage_open(struct stage_model *stage, struct machine *machine, const struct serving_model *model,
                const struct serving_options *options, char *error, size_t size) {
   stage->machine = machine;
   stage->model = model;
   duplex_random_seed(&stage->random, options->seed, 1);
   if (options->profile) {
-    const int status = profile_open(&stage->profile, options->profile, model->experts > 0, error, size);
+    const int status = open_profile(stage, options, error, size);
     if (status) return status;
   }
   if (!model->experts && options->imbalance && strcmp(options->imbalance, "uniform") != 0) {

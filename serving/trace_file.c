@@ -84,17 +84,16 @@ static bool has_keys(const struct format *format, const json_t *object) {
   return true;
 }
 
-// The format whose columns or keys the first line has; NULL: none.
-static const struct format *recognise(struct reader *r, unsigned wanted, const char *line) {
+// The format whose columns or keys the first line has, as `object` if it is one; NULL: none.
+static const struct format *recognise(struct reader *r, unsigned wanted, const char *line,
+                                      const json_t *object) {
   char copy[1024], *cells[COLUMNS];
-  json_t *object = json_loads(line, 0, NULL);
   snprintf(copy, sizeof copy, "%s", line);
   const unsigned count = cut_cells(copy, cells);
   const struct format *found = NULL;
   for (unsigned i = wanted ? wanted : 1; i < (wanted ? wanted + 1 : FORMATS) && !found; i++)
     if (formats[i].json ? has_keys(&formats[i], object) : find_columns(r, &formats[i], cells, count))
       found = &formats[i];
-  json_decref(object);
   return found;
 }
 
@@ -225,11 +224,17 @@ static int read_values(struct reader *r, const json_t *object) {
   return error ? error : add(r, values, hashes);
 }
 
-static int read_object(struct reader *r, const char *line) {
+static int parse(const struct reader *r, const char *line, json_t **object) {
   json_error_t where;
-  json_t *object = json_loads(line, JSON_REJECT_DUPLICATES, &where);
-  if (!object) return table_text_refuse(&r->text, "%s, expected a JSON object", where.text);
-  const int error = read_values(r, object);
+  *object = json_loads(line, JSON_REJECT_DUPLICATES, &where);
+  if (*object) return DUPLEX_OK;
+  return table_text_refuse(&r->text, "%s, expected a JSON object", where.text);
+}
+
+static int read_object(struct reader *r, const char *line) {
+  json_t *object;
+  int error = parse(r, line, &object);
+  if (!error) error = read_values(r, object);
   json_decref(object);
   return error;
 }
@@ -246,14 +251,23 @@ static int refuse_first(const struct reader *r, unsigned wanted) {
                            serving_trace_formats[wanted]);
 }
 
+// Of the first line. If it begins as an object, and may be one, what is wrong with it as JSON is told.
+static int find_format(struct reader *r, unsigned wanted, const char *line) {
+  const bool is_object = line[strspn(line, " \t")] == '{' && (!wanted || formats[wanted].json);
+  json_t *object = NULL;
+  const int error = is_object ? parse(r, line, &object) : DUPLEX_OK;
+  if (!error) r->format = recognise(r, wanted, line, object);
+  json_decref(object);
+  return error || r->format ? error : refuse_first(r, wanted);
+}
+
 // Reads a line; the first one decides the format. The last one of a table may have no end, as files of Azure:
 // it may be cut off, too, which is noted.
 static int read_line(struct reader *r, bool whole, unsigned format) {
   char *line = r->text.text;
   if (r->text.line == 1) {
-    r->format = recognise(r, format, line);
-    if (!r->format) return refuse_first(r, format);
-    if (!r->format->json) return DUPLEX_OK;
+    const int error = find_format(r, format, line);
+    if (error || !r->format->json) return error;
   }
   if (r->format->json) return read_object(r, line);
   r->trace->unended = !whole;

@@ -110,6 +110,13 @@ def check_wrong(folder):
     refused(folder, "fewer tokens than sequences", "engine.json", '{"engine_kwargs": {"max_num_seqs": 9,\n"max_num_batched_tokens": 8}}',
             "engine.json:2: engine_kwargs.max_num_batched_tokens is 8, expected at least")
     refused(folder, "no link", "system.json", '{"memory_gb": 3}', "link_gb_s")
+    refused(folder, "a key that the system does not have", "system.json",
+            '{"memory_gb": 3, "link_gb_s": 1, "link_latency_ns": 1,\n"memory_utilization": 0.5}',
+            "system.json:2: memory_utilization is unknown, expected only memory_gb, memory_utilisation, link_gb_s, link_latency_ns")
+    refused(folder, "layers without experts beside others", "config.json", json.dumps({
+        "model_type": "qwen3_moe", "max_position_embeddings": 4096, "hidden_size": HIDDEN, "intermediate_size": 512, "num_attention_heads": 2,
+        "num_key_value_heads": 2, "vocab_size": 1000, "head_dim": 128, "num_hidden_layers": 4, "num_experts": 2, "num_experts_per_tok": 2,
+        "moe_intermediate_size": 512, "mlp_only_layers": [0]}), "config.json: 1 of 4 layers have no experts, expected them in all")
     refused(folder, "memory for nothing", "system.json", '{"memory_gb": 3, "memory_utilisation": 0, "link_gb_s": 1, "link_latency_ns": 1}',
             "memory_utilisation")
     refused(folder, "more devices than there may be", "engine.json", '{"engine_kwargs": {"max_num_seqs": 8, "max_num_batched_tokens": 8,\n'
@@ -119,6 +126,7 @@ def check_wrong(folder):
         "num_key_value_heads": 2, "vocab_size": 2 ** 24, "head_dim": 128, "num_hidden_layers": LAYERS}), "system.json:1: -8.2 GB are left for K and V")
     refused(folder, "a token before it was asked for", "requests.jsonl",
             '{"input_toks": 1, "output_toks": 1, "queued_ts": 5, "first_token_ts": 4, "last_token_ts": 6}\n', "jsonl:1: expected queued_ts")
+    refused(folder, "a damaged first request", "requests.jsonl", '{"input_toks": 1, "output_toks": 1,\n', "jsonl:1: string or '}' expected")
     refused(folder, "a request without its times", "requests.jsonl", '{"input_toks": 1, "output_toks": 1, "queued_ts": 5}\n', "first_token_ts")
     refused(folder, "a misspelt layer", "dense.csv", "layer,tokens,time_us\nembedding,1,5\nlayer_norm,1,1\nfinal_layernorm,1,1\n", "expected rows of layernorm")
     refused(folder, "other columns", "dense.csv", "layer,time_us\nqkv,1\n", "dense.csv:1")

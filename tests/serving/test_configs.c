@@ -98,6 +98,21 @@ static const struct wrong models[] = {
     {MIXTRAL(64, "8.0", 2) "}", ":3:", "num_local_experts is wrong"},
     {MIXTRAL(64, "8,\n\"num_experts\": 16", 2) "}", ":3:", "differ"},
     {MIXTRAL(64, "8", 65) "}", ":4:", "num_experts_per_tok"},
+    {"{\"model_type\": \"qwen3_moe\", \"num_hidden_layers\": 2, \"hidden_size\": 64, \"vocab_size\": 100,\n"
+     "\"intermediate_size\": 96, \"num_attention_heads\": 8, \"max_position_embeddings\": "
+     "64,\n\"num_experts\": 0}",
+     ":3: num_experts", "is wrong: expected an integer from 1"},
+    {MIXTRAL(64, "8", 2) ",\n\"rope_parameters\": {\n\"type\": \"odd\"}}", ":6: rope_parameters.type",
+     "is 'odd'"},
+    {MIXTRAL(64, "8",
+             2) ",\n\"rope_scaling\": {\"type\": \"llama3\", \"factor\": 2,\n\"low_freq_factor\": 2}}",
+     ":6: low_freq_factor", "the second larger"},
+    {"{\"model_type\": \"llama\", \"text_config\": {\n\"num_hidden_layers\": 2,\n\"hidden_size\": -1}}",
+     ":3: hidden_size", "is wrong: expected an integer from 1"},
+    {"{\"model_type\": \"llama\", \"text_config\": {\"num_hidden_layers\": 2, \"vocab_size\": 10, "
+     "\"num_attention_heads\": 4,"
+     "\n\"max_position_embeddings\": 64,\n\"hidden_size\": 4194304, \"intermediate_size\": 64}}",
+     ":3: text_config.hidden_size", "expected at most"},
     {MIXTRAL(64, "8", 2) ",\n\"sliding_window\": 128}", ":5:", "sliding_window is 128"},
     {MIXTRAL(64, "8", 2) ",\n\"n_shared_experts\": 1}", ":5:", "n_shared_experts is not known"},
     {MIXTRAL(64, "8", 2) ",\n\"kv_lora_rank\": 512}", ":5:", "kv_lora_rank is not known"},

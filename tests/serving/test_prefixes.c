@@ -45,18 +45,19 @@ static void test_by_hand(void **state) {
   assert_true(compute(&pool, &a));
   assert_true(a.blocks == 7 && a.parts == 3 && block_pool_used(&pool) == 7);
   block_pool_release(&pool, &a);
-  assert_true(block_pool_used(&pool) == 0 && pool.free == 4 && pool.idle_count == 3);
+  assert_true(block_pool_used(&pool) == 0 && pool.free == 4 && pool.idle_blocks == 6);
   block_pool_match(&pool, &b);
   assert_true(b.computed == 64 && b.blocks == 4 && block_pool_used(&pool) == 4);
   assert_true(block_pool_grow(&pool, &b, 100));
-  assert_true(block_pool_used(&pool) == 7 && pool.idle_count == 1);
+  assert_true(block_pool_used(&pool) == 7 && pool.idle_blocks == 2);
   assert_false(block_pool_grow(&pool, &c, 64));  // a fourth block is not there
-  assert_true(c.blocks == 0 && block_pool_used(&pool) == 7 && pool.idle_count == 1);
+  assert_true(c.blocks == 0 && block_pool_used(&pool) == 7 && pool.idle_blocks == 2);
   assert_true(block_pool_grow(&pool, &c, 48));  // at the cost of the third part
-  assert_true(block_pool_used(&pool) == 10 && pool.idle_count == 0);
+  assert_true(block_pool_used(&pool) == 10 && pool.idle_blocks == 0);
   block_pool_release(&pool, &b);
-  block_pool_match(&pool, &d);  // its last position is computed, so its second part, too
-  assert_true(d.computed == 32 && d.parts == 1);
+  block_pool_match(&pool, &d);  // its token comes from its last position, whose block is computed anew
+  assert_true(d.computed == 48 && d.parts == 2 && d.blocks == 4);
+  assert_true(block_pool_grow(&pool, &d, 64) && d.blocks == 4);
   block_pool_release(&pool, &d);
   block_pool_release(&pool, &c);
   assert_true(block_pool_used(&pool) == 0);
@@ -86,18 +87,27 @@ static void test_twice(void **state) {
 #define SEQUENCES 6u
 #define DEPTH 4u
 
+// Blocks of 16 that a part of 32 fills.
+static unsigned blocks_of(const struct sequence *s, unsigned part) {
+  const unsigned left = s->request.input - 32 * part;
+  return (left < 32 ? left : 32) / 16;
+}
+
 // Blocks that the sequences use, each shared part once.
-static uint64_t used_by(const struct sequence *s, unsigned per_part) {
+static uint64_t used_by(const struct sequence *s) {
   uint64_t seen[SEQUENCES * DEPTH], used = 0;
   unsigned count = 0;
   for (unsigned i = 0; i < SEQUENCES; i++) {
-    used += s[i].blocks - s[i].parts * per_part;
+    unsigned shared = 0;
+    for (unsigned p = 0; p < s[i].parts; p++) shared += blocks_of(&s[i], p);
+    assert_int_equal(s[i].shared, shared);
+    used += s[i].blocks - shared;
     for (unsigned p = 0; p < s[i].parts; p++) {
       unsigned at = 0;
       while (at < count && seen[at] != s[i].request.hashes[p]) at++;
       if (at < count) continue;
       seen[count++] = s[i].request.hashes[p];
-      used += per_part;
+      used += blocks_of(&s[i], p);
     }
   }
   return used;
@@ -127,8 +137,8 @@ static void test_random(void **state) {
         refused += !compute(&pool, &s[at]);
         hits += s[at].parts;
       }
-      assert_true(block_pool_used(&pool) == used_by(s, 2));
-      assert_true(pool.free + 2 * pool.idle_count + used_by(s, 2) == pool.blocks);
+      assert_true(block_pool_used(&pool) == used_by(s));
+      assert_true(pool.free + pool.idle_blocks + used_by(s) == pool.blocks);
     }
     for (unsigned k = 0; k < SEQUENCES; k++) block_pool_release(&pool, &s[k]);
     assert_true(block_pool_used(&pool) == 0);
@@ -157,7 +167,8 @@ static void run(const struct serving_options *options, struct serving_result *re
   if (serving_run(options, result, error, sizeof error)) fail_msg("%s", error);
 }
 
-// A prompt, the same again, and one that goes on from its second part: 1024 and 1024 tokens are not computed.
+// A prompt, the same again, and one that goes on from its second part: 1488, which are whole blocks, and 1024
+// tokens are not computed.
 static void test_run(void **state) {
   static struct serving_trace_request list[] = {
       {0, 1500, 10, 0, 3, 0}, {100, 1500, 10, 0, 3, 1}, {200, 4000, 5, 3, 8, 2}};
@@ -167,13 +178,58 @@ static void test_run(void **state) {
   struct serving_result with, without;
   (void)state;
   run(&o, &with);
-  assert_true(with.prompt_tokens == 7000 && with.cached_tokens == 2048);
+  assert_true(with.prompt_tokens == 7000 && with.cached_tokens == 1488 + 1024);
   assert_true(with.requests == 3 && with.tokens == 25);
   o.prefix_cache = false;
   run(&o, &without);
   assert_true(without.prompt_tokens == 7000 && without.cached_tokens == 0);
   assert_true(with.t2ft.mean < 0.9 * without.t2ft.mean);
   assert_true(with.tbt.p50 == without.tbt.p50);
+}
+
+// Twice the same prompt of two whole parts: all but the last block is not computed the second time, whatever
+// blocks a part has.
+static void test_whole_prompt(void **state) {
+  static struct serving_trace_request list[] = {{0, 1024, 10, 0, 2, 0}, {60, 1024, 10, 0, 2, 1}};
+  static uint64_t hashes[] = {4, 7};
+  static const unsigned sizes[] = {1, 16, 128, 512};
+  const struct serving_trace trace = {.list = list, .count = 2, .hashes = hashes, .hash_count = 2};
+  struct serving_options o = options_of(&trace);
+  struct serving_result r;
+  (void)state;
+  for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    o.block_size = sizes[i];
+    run(&o, &r);
+    assert_true(r.prompt_tokens == 2048 && r.cached_tokens == 1024 - sizes[i]);
+    assert_true(r.requests == 2 && r.tokens == 20);
+  }
+}
+
+// The rest of a prompt behind its last whole part: its whole blocks are kept, for a rest of the same length.
+static void test_rest(void **state) {
+  static const uint64_t hashes[] = {1, 2};
+  struct block_pool pool;
+  struct sequence a = of(60, hashes, 2);
+  struct sequence b = of(60, hashes, 2);
+  struct sequence c = of(64, hashes, 2);
+  struct sequence d = of(40, hashes, 2);
+  struct sequence e = of(60, hashes, 1);
+  (void)state;
+  block_pool_open(&pool, 10, 16, 32);
+  assert_true(compute(&pool, &a) && a.blocks == 4 && a.parts == 2 && a.shared == 3);
+  block_pool_match(&pool, &b);
+  assert_true(b.computed == 48 && b.blocks == 3 && b.shared == 3);
+  assert_true(compute(&pool, &c) && c.parts == 1 && c.shared == 2);  // two blocks of the same number
+  assert_true(compute(&pool, &d) && d.parts == 1 && d.shared == 2);  // less than one
+  assert_true(compute(&pool, &e) && e.parts == 1 && e.shared == 2);  // no number
+  assert_true(block_pool_used(&pool) == 4 + 2 + 1 + 2);
+  block_pool_release(&pool, &a);
+  block_pool_release(&pool, &b);
+  block_pool_release(&pool, &c);
+  block_pool_release(&pool, &d);
+  block_pool_release(&pool, &e);
+  assert_true(block_pool_used(&pool) == 0 && pool.free == 7 && pool.idle_blocks == 3);
+  block_pool_close(&pool);
 }
 
 // More than fits, of ten beginnings: all come to their end within the capacity, and sharing helps.
@@ -202,8 +258,9 @@ static void test_pressure(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_by_hand), cmocka_unit_test(test_twice),
-                                     cmocka_unit_test(test_random), cmocka_unit_test(test_run),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_by_hand),      cmocka_unit_test(test_twice),
+                                     cmocka_unit_test(test_random),       cmocka_unit_test(test_run),
+                                     cmocka_unit_test(test_whole_prompt), cmocka_unit_test(test_rest),
                                      cmocka_unit_test(test_pressure)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -403,12 +403,133 @@ static void test_wrong_nodes(void **state) {
   assert_non_null(strstr(error, "none with this layout"));
 }
 
+// Outputs of one token: all stages are of the nodes that prefill, as if there were no others.
+static void check_first_tokens(enum serving_scheduler scheduler) {
+  struct serving_options o = vllm_of(32, 512);
+  struct serving_result alone, r;
+  o.scheduler = scheduler;
+  o.output = 1;
+  run(&o, &alone);
+  o.nodes = 2;
+  o.prefill_nodes = 1;
+  run(&o, &r);
+  assert_true(r.stages == o.measured && r.all_stages == o.warm_up + o.measured);
+  assert_true(r.tokens == alone.tokens && r.requests == alone.requests && r.seconds == alone.seconds);
+  assert_true(r.t2ft.p99 == alone.t2ft.p99 && r.e2e.count == alone.e2e.count && r.tbt.count == 0);
+}
+
+// Outputs of a few tokens: of a closed loop the stages of those nodes count on which the mean output ends,
+// and every run comes to its end.
+static void check_short_outputs(const char *system, unsigned output, double deviation) {
+  struct serving_options o = vllm_of(32, 512);
+  struct serving_result r;
+  o.system = system;
+  if (strcmp(system, "gpu") == 0) {
+    o.nodes = 2;
+    o.prefill_nodes = 1;
+  }
+  o.output = output;
+  o.deviation = deviation;
+  for (unsigned scheduler = SERVING_STAGES; scheduler <= SERVING_VLLM; scheduler++) {
+    o.scheduler = (enum serving_scheduler)scheduler;
+    run(&o, &r);
+    assert_true(r.stages >= o.measured && r.seconds > 0 && r.requests > 0);
+    assert_true((output == 1 ? r.stages - r.decoding_only : r.decoding_only) == o.measured);
+    assert_true(r.tbt.count + r.t2ft.count == r.tokens);
+  }
+}
+
+static void test_short_outputs(void **state) {
+  (void)state;
+  check_first_tokens(SERVING_STAGES);
+  check_first_tokens(SERVING_VLLM);
+  for (unsigned output = 1; output <= 2; output++)
+    for (unsigned i = 0; i < 4; i++) {
+      static const double deviations[] = {0, 0.01, 0.5, 1};
+      check_short_outputs("gpu", output, deviations[i]);
+      check_short_outputs("duplex-split", output, deviations[i]);
+    }
+}
+
+static void note_end(void *context, const struct serving_request *request) {
+  double *end = context;
+  if (request->end > *end) *end = request->end;
+}
+
+// An open loop is measured until the last request ends, also where that is on the nodes that prefill.
+static void check_last_end(const char *system, unsigned prefill_nodes, double rate, unsigned output) {
+  static struct serving_trace_request list[] = {{0, 100, 2, 0, 0, 0}, {100, 200, 1, 0, 0, 1}};
+  const struct serving_trace trace = {.list = list, .count = 2};
+  struct serving_options o = vllm_of(8, 8192);
+  struct serving_result r;
+  double end = 0;
+  o.system = system;
+  o.nodes = prefill_nodes ? 2 : 1;
+  o.prefill_nodes = prefill_nodes;
+  o.on_request = note_end;
+  o.context = &end;
+  o.warm_up = 0;
+  o.measured = 2;
+  o.trace = rate > 0 ? NULL : &trace;
+  o.rate = rate;
+  o.input = 500;
+  o.deviation = 0.5;
+  if (rate > 0) o.measured = 40;
+  list[0].output = o.output = output;
+  for (unsigned scheduler = SERVING_STAGES; scheduler <= SERVING_VLLM; scheduler++) {
+    o.scheduler = (enum serving_scheduler)scheduler;
+    end = 0;
+    run(&o, &r);
+    if (rate == 0) assert_true(r.seconds == end && end > 100 && end < 101 && r.tokens == output + 1);
+    // It begins when the first request comes.
+    if (rate > 0) assert_true(r.seconds < end && r.seconds > 0.8 * end && r.tokens >= 40);
+  }
+}
+
+static void test_last_end(void **state) {
+  (void)state;
+  for (unsigned output = 1; output <= 2; output++)
+    for (unsigned i = 0; i < 2; i++) {
+      check_last_end("gpu", 0, i * 0.05, output);
+      check_last_end("gpu", 1, i * 0.05, output);
+      check_last_end("duplex-split", 0, i * 0.05, output);
+    }
+}
+
+static void count_decoding(void *context, const struct serving_stage *stage) {
+  *(unsigned *)context += stage->decoding > 0;
+}
+
+// The last request that counts ends behind a long prompt. What other nodes decode meanwhile counts, too, and
+// no stage that begins behind that.
+static void test_stages_meanwhile(void **state) {
+  static struct serving_trace_request list[] = {{0, 100, 5000, 0, 0, 0}, {0.05, 50000, 1, 0, 0, 1}};
+  const struct serving_trace trace = {.list = list, .count = 2};
+  struct serving_options o = vllm_of(8, 65536);
+  struct serving_result r;
+  unsigned decoding = 0;
+  (void)state;
+  o.trace = &trace;
+  o.nodes = 2;
+  o.prefill_nodes = 1;
+  o.warm_up = o.measured = 1;
+  o.on_stage = count_decoding;
+  o.context = &decoding;
+  run(&o, &r);
+  assert_true(r.requests == 1 && r.seconds == r.e2e.p50);
+  assert_true(decoding > 100 && r.decoding_only == decoding && r.stages == decoding + 1);
+  assert_true(r.decoding_cost.seconds > r.seconds - r.tbt.p50 - 0.01);
+  assert_true(r.decoding_cost.seconds < r.seconds + 0.01);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_limits),        cmocka_unit_test(test_chunks),
-                                     cmocka_unit_test(test_preemption),    cmocka_unit_test(test_as_stages),
-                                     cmocka_unit_test(test_whole),         cmocka_unit_test(test_closed_loop),
-                                     cmocka_unit_test(test_node_capacity), cmocka_unit_test(test_split_nodes),
-                                     cmocka_unit_test(test_node_room),     cmocka_unit_test(test_wire),
-                                     cmocka_unit_test(test_wrong_nodes)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_limits),        cmocka_unit_test(test_chunks),
+      cmocka_unit_test(test_preemption),    cmocka_unit_test(test_as_stages),
+      cmocka_unit_test(test_whole),         cmocka_unit_test(test_closed_loop),
+      cmocka_unit_test(test_node_capacity), cmocka_unit_test(test_split_nodes),
+      cmocka_unit_test(test_node_room),     cmocka_unit_test(test_wire),
+      cmocka_unit_test(test_wrong_nodes),   cmocka_unit_test(test_short_outputs),
+      cmocka_unit_test(test_last_end),      cmocka_unit_test(test_stages_meanwhile)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,7 +116,41 @@ static const struct {
     {"{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4, \"hash_ids\": 3}\n", ":1:", "no array"},
     {"{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4, \"hash_ids\": [3, \"a\"]}\n",
      ":1:", "no number at place 1"},
+    {"{\"timestamp\": 0, \"input_length\": 10,\n",
+     ":1:", "expected near end of file, expected a JSON object"},
+    {"{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4} {\"timestamp\": 1}\n",
+     ":1:", "end of file expected near '{'"},
+    {"{\"timestamp\": 1e999, \"input_length\": 4, \"output_length\": 4}\n", ":1:", "real number overflow"},
+    {"{\"timestamp\": 99999999999999999999, \"input_length\": 4, \"output_length\": 4}\n",
+     ":1:", "too big integer"},
+    {" {\"timestamp\": NaN, \"input_length\": 4, \"output_length\": 4}\n", ":1:", "invalid token near 'NaN'"},
+    {"{\"timestamp\": 0, \"timestamp\": 0, \"input_length\": 4, \"output_length\": 4}\n",
+     ":1:", "duplicate object key"},
+    {"{\"timestamp\": 0, \"input_length\": 4}\n", ":1:", "keys of a format once"},
+    {"[{\"timestamp\": 0, \"input_length\": 4, \"output_length\": 4}]\n", ":1:", "keys of a format once"},
 };
+
+// With a wanted format a line of the other kind is told what that has, and a damaged object what is wrong.
+static const struct {
+  const char *format, *text, *word;
+} wrong_formats[] = {
+    {"vllm", "arrival_s,input,output\n1,2,3\n", "expected the keys queued_ts, input_toks and output_toks"},
+    {"vllm", "{\"queued_ts\": 0}\n", "expected the keys queued_ts, input_toks and output_toks"},
+    {"vllm", "{\"queued_ts\": \n", "expected a JSON object"},
+    {"csv", "{\"timestamp\": \n", "expected the columns arrival_s, input and output"},
+};
+
+static void test_wrong_format(void **state) {
+  char error[600];
+  struct serving_trace t;
+  (void)state;
+  for (unsigned i = 0; i < sizeof wrong_formats / sizeof *wrong_formats; i++) {
+    write_text(path, wrong_formats[i].text);
+    const unsigned format = format_of(wrong_formats[i].format);
+    assert_int_equal(serving_trace_read(&t, path, format, 0, error, sizeof error), DUPLEX_ERROR_FORMAT);
+    check_message(error, path, ":1:", wrong_formats[i].word);
+  }
+}
 
 // Requests of BurstGPT that failed have no output: they are counted, and the others are read.
 static void test_failures(void **state) {
@@ -253,9 +287,10 @@ static void test_no_room(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_formats),   cmocka_unit_test(test_wrong),        cmocka_unit_test(test_hashes),
-      cmocka_unit_test(test_failures),  cmocka_unit_test(test_same_arrival), cmocka_unit_test(test_unended),
-      cmocka_unit_test(test_mutations), cmocka_unit_test(test_run),          cmocka_unit_test(test_no_room)};
+      cmocka_unit_test(test_formats),     cmocka_unit_test(test_wrong),        cmocka_unit_test(test_hashes),
+      cmocka_unit_test(test_failures),    cmocka_unit_test(test_same_arrival), cmocka_unit_test(test_unended),
+      cmocka_unit_test(test_mutations),   cmocka_unit_test(test_run),          cmocka_unit_test(test_no_room),
+      cmocka_unit_test(test_wrong_format)};
   if (!make_file(path)) return 1;
   const int failed = cmocka_run_group_tests(tests, NULL, NULL);
   remove(path);
