@@ -22,6 +22,11 @@ static bool takes_file(const struct option *option) {
   return strstr(words, "FILE") || strstr(words, "FOLDER") || strstr(words, "DIR");
 }
 
+// A value that was forgotten takes the next option in its place. A text may be anything.
+static bool is_forgotten(const struct option *option, const char *value) {
+  return strncmp(value, "--", 2) == 0 && strcmp(option->argument, "TEXT") != 0;
+}
+
 static int check_required(const struct option *options) {
   for (; options->name; options++)
     if (options->required && !options->value)
@@ -38,7 +43,7 @@ int read_options(int argc, char **argv, struct option *options) {
     if (option->value) return fail(EXIT_BAD_INPUT, "%s is given twice", argv[i]);
     option->value = "";
     if (!option->argument) continue;
-    if (++i == argc)
+    if (++i == argc || is_forgotten(option, argv[i]))
       return fail(EXIT_BAD_INPUT, "%s needs a value: expected %s", argv[i - 1], option->argument);
     option->value = argv[i];
     if (!*option->value && takes_file(option))

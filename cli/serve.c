@@ -49,19 +49,17 @@ static int refuse_given(const struct option *options, const char *const *names, 
   return EXIT_GOOD;
 }
 
-// Options that would change nothing are refused: those of other modes, of traces, and of what a trace has.
+// Options that would change nothing are refused: those of other modes, and of what a trace has.
 static int refuse_ignored(const struct option *options, enum serving_mode mode) {
   static const char *const of_requests[] = {"--qps",           "--trace",     "--len-sd",  "--limit-first",
                                             "--limit-token",   "--find-rate", "--warm-up", "--requests-out",
                                             "--prefill-nodes", NULL};
-  static const char *const of_trace[] = {"--rate", "--format", NULL};
   static const char *const in_trace[] = {"--lin", "--lout", "--len-sd", NULL};
   if (mode == SERVING_AUTHORS &&
       refuse_given(options, of_requests, " with --mode authors: expected another mode"))
     return EXIT_BAD_INPUT;
-  return option_value(options, "--trace")
-             ? refuse_given(options, in_trace, " with --trace: expected the lengths of the trace alone")
-             : refuse_given(options, of_trace, ": expected --trace with it");
+  if (!option_value(options, "--trace")) return EXIT_GOOD;
+  return refuse_given(options, in_trace, " with --trace: expected the lengths of the trace alone");
 }
 
 // Reads what is simulated; with --trace the requests too.
@@ -124,13 +122,11 @@ static int simulate(const struct option *options, struct serving_options *servin
   return status ? status : outputs_commit(outputs);
 }
 
-// A search needs what it searches: limits, and requests that come by a rate.
+// A search needs what it searches: requests that come by a rate.
 static int check_search(const struct option *options, double share, struct serving_options *serving) {
   if (share == 0) return EXIT_GOOD;
   if (serving_is_open(serving))
     return fail(EXIT_BAD_INPUT, "--find-rate: expected neither --qps nor --trace with it");
-  if (serving->limit_first == 0 && serving->limit_token == 0)
-    return fail(EXIT_BAD_INPUT, "--find-rate: expected --limit-first or --limit-token with it");
   if (option_value(options, "--requests-out") || option_value(options, "--stages-out") ||
       option_value(options, "--timeline"))
     return fail(EXIT_BAD_INPUT, "--find-rate: expected no table or timeline of one run with it");

@@ -23,6 +23,13 @@ static const struct {
            {"--imbalance", NEED_EXPERTS}};
 #define ALL (sizeof all / sizeof *all)
 
+const struct serve_company serve_company[] = {{"--rate", "--trace", NULL},
+                                              {"--format", "--trace", NULL},
+                                              {"--prefix-cache", "--trace", NULL},
+                                              {"--hash-block", "--prefix-cache", NULL},
+                                              {"--find-rate", "--limit-first", "--limit-token"},
+                                              {NULL, NULL, NULL}};
+
 // 0: nothing, or it is not known.
 static enum need lacking(const char *option, const struct serving_options *s, char *why, size_t size) {
   struct serving_model model;
@@ -48,8 +55,19 @@ bool serve_needs_idle(const char *option, const char *value, const struct servin
   return need && (!asks || need == NEED_EXPERTS);
 }
 
+static int check_company(const struct option *options) {
+  for (const struct serve_company *c = serve_company; c->option; c++) {
+    if (!option_value(options, c->option) || option_value(options, c->with)) continue;
+    if (!c->or_with) return fail(EXIT_BAD_INPUT, "%s: expected %s with it", c->option, c->with);
+    if (!option_value(options, c->or_with))
+      return fail(EXIT_BAD_INPUT, "%s: expected %s or %s with it", c->option, c->with, c->or_with);
+  }
+  return EXIT_GOOD;
+}
+
 int serve_needs_check(const struct option *options, const struct serving_options *s) {
   char why[1024];
+  if (check_company(options)) return EXIT_BAD_INPUT;
   for (size_t i = 0; i < ALL; i++)
     if (option_value(options, all[i].option) && serve_needs_lacking(all[i].option, s, why, sizeof why))
       return fail(EXIT_BAD_INPUT, "%s: %s", all[i].option, why);

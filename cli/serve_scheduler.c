@@ -41,11 +41,9 @@ static int check_hashes(const struct serving_options *s) {
 }
 
 // Prompts that begin alike are known by the hashes of a trace.
-static int check_prefix_cache(const struct option *options, const struct serving_options *s) {
-  if (!s->prefix_cache && option_value(options, "--hash-block"))
-    return fail(EXIT_BAD_INPUT, "--hash-block: expected --prefix-cache with it");
+static int check_prefix_cache(const struct serving_options *s) {
   if (!s->prefix_cache) return EXIT_GOOD;
-  if (!s->trace || s->trace->hash_count == 0)
+  if (s->trace->hash_count == 0)
     return fail(EXIT_BAD_INPUT, "--prefix-cache: expected --trace with hash_ids, as mooncake has them");
   if (s->hash_block % s->block_size == 0) return check_hashes(s);
   return fail(EXIT_BAD_INPUT, "--hash-block is %u: expected a multiple of --block-size, %u", s->hash_block,
@@ -74,7 +72,7 @@ int serve_scheduler_check(const struct option *options, const struct serving_opt
     return fail(EXIT_BAD_INPUT,
                 "--batch with --scheduler vllm and requests that come by themselves: expected "
                 "--max-num-seqs");
-  if (s->most_tokens >= s->most_sequences) return check_prefix_cache(options, s);
+  if (s->most_tokens >= s->most_sequences) return check_prefix_cache(s);
   return fail(EXIT_BAD_INPUT, "--max-num-batched-tokens is %u: expected at least the %u of --max-num-seqs",
               s->most_tokens, s->most_sequences);
 }

@@ -200,7 +200,8 @@ const struct command sweep_command = {
     "FILE.json",
     "a grid of simulations as a table",
     "FILE is {\"options\": {NAME: VALUE}, \"grid\": {NAME: [VALUES]}} with options of duplex serve, without "
-    "their dashes; true for one that stands alone. Every combination of the grid is simulated, several at "
+    "their dashes; true or false for one that stands alone. Every combination of the grid is simulated, "
+    "several at "
     "once.\n"
     "The result of each is kept in a folder, and not simulated again by the same version. One that fails has "
     "its error in the table, the others go on, and the exit status is 1.\n",

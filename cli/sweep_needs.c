@@ -98,10 +98,36 @@ static int check_option(const struct sweep_plan *plan, const char *object, const
   return sweep_plan_refuse(plan, object, name, "changes nothing at any point: %s", why);
 }
 
+// An option by its name with dashes, among the options or in the grid.
+static const char *object_of(const struct sweep_plan *plan, const char *option) {
+  if (json_object_get(plan->options, option + 2)) return "options";
+  return json_object_get(plan->grid, option + 2) ? "grid" : NULL;
+}
+
+static int check_required(const struct sweep_plan *plan) {
+  for (const struct option *o = serve_command.options; o->name; o++)
+    if (o->required && !object_of(plan, o->name))
+      return sweep_plan_refuse(plan, "options", o->name + 2,
+                               "is missing, expected it there or in the grid: %s", o->argument);
+  return EXIT_GOOD;
+}
+
+static int check_company(const struct sweep_plan *plan) {
+  for (const struct serve_company *c = serve_company; c->option; c++) {
+    const char *object = object_of(plan, c->option);
+    if (!object || object_of(plan, c->with) || (c->or_with && object_of(plan, c->or_with))) continue;
+    return sweep_plan_refuse(plan, object, c->option + 2,
+                             "changes nothing at any point: expected %s%s%s with it", c->with + 2,
+                             c->or_with ? " or " : "", c->or_with ? c->or_with + 2 : "");
+  }
+  return EXIT_GOOD;
+}
+
 int sweep_needs_check(const struct sweep_plan *plan) {
   const char *name;
   const json_t *value;
-  int status = EXIT_GOOD;
+  int status = check_required(plan);
+  if (!status) status = check_company(plan);
   json_object_foreach(plan->options, name, value) if (!status) status = check_option(plan, "options", name);
   json_object_foreach(plan->grid, name, value) if (!status) status = check_option(plan, "grid", name);
   return status;

@@ -5,7 +5,8 @@
 
 #include "cli/sweep_plan.h"
 
-// Refuses an option that would change nothing at any point. Returns 0 or an exit status.
+// Refuses a plan without a required option, an option without another one that it needs, and one that would
+// change nothing at any point. Returns 0 or an exit status.
 int sweep_needs_check(const struct sweep_plan *plan);
 
 // As sweep_plan_arguments, without what would change nothing at this point. What asks for something that is

@@ -44,10 +44,11 @@ static int check_value(const struct sweep_plan *plan, const char *object, const 
         plan, object, name,
         "is no option that a sweep may have, expected one of duplex serve, without dashes, that is "
         "no output");
-  const bool good = option->argument ? json_is_string(value) || json_is_number(value) : json_is_true(value);
+  const bool good =
+      option->argument ? json_is_string(value) || json_is_number(value) : json_is_boolean(value);
   if (good) return EXIT_GOOD;
   return sweep_plan_refuse(plan, object, name, "is not as it must be, expected %s",
-                           option->argument ? "texts or numbers" : "true");
+                           option->argument ? "texts or numbers" : "true or false");
 }
 
 // Whether a value has the text of one before it: a point would be simulated twice.
@@ -123,7 +124,7 @@ const json_t *sweep_plan_value(const struct sweep_plan *plan, size_t point, cons
 
 char *sweep_text(const json_t *value) {
   if (json_is_string(value)) return strdup(json_string_value(value));
-  if (json_is_true(value)) return strdup("");
+  if (json_is_boolean(value)) return strdup(json_is_true(value) ? "true" : "false");
   const double number = json_number_value(value);
   char *text = NULL;
   if (json_is_integer(value) || number != floor(number) || fabs(number) > 1e15)
@@ -131,8 +132,9 @@ char *sweep_text(const json_t *value) {
   return asprintf(&text, "%.0f", number) < 0 ? NULL : text;  // 1e3 of an option that takes whole numbers
 }
 
-// "--name" and its value, if it has one. False: too little memory.
+// "--name" and its value, if it has one; nothing of false. False: too little memory.
 static bool add(char **arguments, size_t *count, const char *name, const json_t *value) {
+  if (json_is_false(value)) return true;
   const size_t size = strlen(name) + 3;
   char *dashed = malloc(size);
   if (!dashed) return false;

@@ -30,7 +30,7 @@ const json_t *sweep_plan_value(const struct sweep_plan *plan, size_t point, cons
 char **sweep_plan_arguments(const struct sweep_plan *plan, size_t point);
 void sweep_arguments_free(char **arguments);
 
-// A value as an option has it, "" of true; free it. NULL: too little memory.
+// A value as an option has it; "true" or "false" of one that stands alone; free it. NULL: too little memory.
 char *sweep_text(const json_t *value);
 
 #endif

@@ -21,6 +21,7 @@ static int check_alone(const char *name, const char *text) {
 // Of an option among the options or in the grid, which are `object`: its place stands before what is wrong.
 static int check_value(const struct sweep_plan *plan, const char *object, const char *name,
                        const json_t *value) {
+  if (json_is_boolean(value)) return EXIT_GOOD;  // with or without an option that stands alone
   char path[256], place[320];
   char *text = sweep_text(value);
   if (!text) return fail(EXIT_ERROR, "too little memory for a value");

@@ -4,11 +4,12 @@
 
 usage: figures/paper.py BUILD [FIGURE ...] [--check | --compare PAGE.html] [--measured N] [--jobs N]
   FIGURE       fig4a fig4b fig5a fig5b fig5c fig5c_batch fig8 fig11 fig12 fig13 fig14 fig15 fig16 claims full copies checked
-               charged gap authors authors_throughput authors_energy; without any: all
-  --check      no files: one line a figure, and exit status 1 if a limit of docs/serving.md is missed
+               charged gap authors authors_throughput authors_energy; without any: all, with --check those that have a limit
+  --check      no files: one line a figure, and exit status 1 if a limit of docs/serving.md is missed; one without a limit is not run
   --compare    exit status 1 if a table of the page is not that of this run
   --measured   stages of a closed loop that are measured, and a tenth as many of warm-up (default 10000)
-Writes BUILD/paper/FIGURE.csv, .svg and .png (by gnuplot), and index.html with all of them.
+  --jobs       runs at once (default 2)
+Writes BUILD/paper/FIGURE.csv, .svg and .png (by gnuplot), and index.html with all of them. What cannot be run ends with exit status 2.
 """
 import base64
 import concurrent.futures
@@ -16,7 +17,9 @@ import csv
 import html
 import json
 import math
+import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -28,6 +31,17 @@ LENGTHS = {"mixtral": (256, 1024, 4096), "glam": (512, 1024, 2048), "grok1": (25
 BATCHES = (32, 64, 128)
 DUPLEX = ("2xgpu", "duplex", "duplex-pe", "duplex-pe-et")
 PARTS = ("fc_dram", "fc_comp", "attn_dram", "attn_comp", "moe_dram", "moe_comp")
+
+
+class TooShort(Exception):
+    """A run of so few stages that it does not have what is asked for."""
+
+
+class Result(dict):
+    """An object in the results of a run."""
+
+    def __missing__(self, key):
+        raise TooShort(f"a run has no {key}: expected a greater --measured")
 
 
 class Runs:
@@ -46,8 +60,8 @@ class Runs:
 
     def _run(self, words):
         with tempfile.NamedTemporaryFile(suffix=".json") as out:
-            subprocess.run([self.duplex, "serve", *words, "--json", out.name], check=True, stdout=subprocess.DEVNULL)
-            return json.load(open(out.name))
+            subprocess.run([self.duplex, "serve", *words, "--json", out.name], check=True, capture_output=True, text=True)
+            return json.load(open(out.name), object_hook=Result)
 
     def start(self, model, system, batch, lin, lout, *more):
         key = (model, system, batch, lin, lout, *more)
@@ -544,21 +558,59 @@ NOTES = {
 }
 
 
+def refuse(text):
+    print(f"figures/paper.py: {text}", file=sys.stderr)
+    sys.exit(2)
+
+
+MOST = {"--measured": 1 << 30, "--jobs": 1024}
+
+
+def read_value(option, text):
+    """The number of an option that takes one, or the page of --compare."""
+    if option == "--compare":
+        try:
+            return pathlib.Path(text).read_text()
+        except (OSError, ValueError) as error:
+            refuse(f"--compare {text}: {getattr(error, 'strerror', 'no text')}, expected a page that this command wrote")
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST[option]):
+        refuse(f"{option} is '{text}': expected a whole number from 1 to {MOST[option]}")
+    return int(text)
+
+
 def read_words():
     words, options, check, rest = [], {"--measured": 10000, "--jobs": 2, "--compare": None}, False, iter(sys.argv[1:])
     for word in rest:
+        if word in ("-h", "--help"):
+            print(__doc__.strip())
+            sys.exit(0)
         if word in options:
             given = next(rest, "")
-            options[word] = given if word == "--compare" else int(given or 0)
+            if not given:
+                refuse(f"{word} needs a value: see --help")
+            options[word] = read_value(word, given)
         elif word == "--check":
             check = True
         elif word.startswith("-"):
-            sys.exit(__doc__)
+            refuse(f"unknown option '{word}': expected --check, {', '.join(options)} or --help")
         else:
             words.append(word)
-    if not words or any(w not in FIGURES for w in words[1:]):
-        sys.exit(__doc__)
     return words, options, check
+
+
+def check_words(words, options, check):
+    """Refuses what would fail behind the runs."""
+    if not words:
+        refuse("BUILD is missing: expected the folder that has duplex, see --help")
+    if not os.access(pathlib.Path(words[0]) / "duplex", os.X_OK):
+        refuse(f"{words[0]}: has no duplex that runs, expected the folder of a build")
+    for word in words[1:]:
+        if word not in FIGURES:
+            refuse(f"unknown figure '{word}': expected {', '.join(FIGURES)}")
+    if check and options["--compare"] is not None:
+        refuse("--check with --compare: expected one of them")
+    if not check and not shutil.which("gnuplot"):
+        refuse("gnuplot is not there: expected it for the pictures, or --check")
 
 
 def tell(name, text, good):
@@ -566,27 +618,43 @@ def tell(name, text, good):
     return good
 
 
-def main():
-    words, options, check = read_words()
-    build = pathlib.Path(words[0])
-    there = pathlib.Path(options["--compare"]).read_text() if options["--compare"] else ""
-    runs = Runs(build, options["--measured"], options["--jobs"], check)
-    good, made, out = True, {}, build / "paper"
-    names = words[1:] or (CHECKS if check else FIGURES)
+def check_figures(names, runs):
+    """Whether all limits are kept; a figure without one is not run."""
+    good = True
     for name in names:
-        rows = rows_of(name, runs)
-        if check:
-            kept, text = CHECKS[name](rows)
-            good &= tell(name, text, kept)
-            continue
-        out.mkdir(exist_ok=True)
+        kept, text = CHECKS[name](rows_of(name, runs)) if name in CHECKS else (True, "no limit")
+        good &= tell(name, text, kept)
+    return good
+
+
+def make_figures(names, runs, out, there):
+    """Writes tables, pictures and the page of all; whether the tables are those of the page `there`, if there is one."""
+    good, made = True, {}
+    out.mkdir(exist_ok=True)
+    for name in names:
+        made[name] = rows = rows_of(name, runs)
         write_csv(out / f"{name}.csv", FIGURES[name][1], rows)
         draw(out / name, name, rows)
-        made[name] = rows
-        good &= tell(name, say(rows), not there or table(name, rows) in there)
-    if made:
-        (out / "index.html").write_text(page(out, made))
-        print(out / "index.html")
+        good &= tell(name, say(rows), there is None or table(name, rows) in there)
+    (out / "index.html").write_text(page(out, made))
+    print(out / "index.html")
+    return good
+
+
+def main():
+    words, options, check = read_words()
+    check_words(words, options, check)
+    build, names = pathlib.Path(words[0]), words[1:]
+    runs = Runs(build, options["--measured"], options["--jobs"], check)
+    try:
+        good = (check_figures(names or CHECKS, runs) if check
+                else make_figures(names or FIGURES, runs, build / "paper", options["--compare"]))
+    except subprocess.CalledProcessError as error:
+        runs.pool.shutdown(cancel_futures=True)
+        refuse(f"{pathlib.Path(error.cmd[0]).name} ended with status {error.returncode}: {error.stderr.strip()}")
+    except (OSError, TooShort) as error:
+        runs.pool.shutdown(cancel_futures=True)
+        refuse(error)
     sys.exit(0 if good else 1)
 
 

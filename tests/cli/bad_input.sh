@@ -87,6 +87,7 @@ refused "unknown command" "nonsense" "$duplex" nonsense
 refused "unknown option" "--frob" gemm --x x.npy --w w.npy --frob 1
 refused "stray argument" "stray" gemm --x x.npy --w w.npy stray
 refused "option without value" "--w needs a value: expected FILE.npy" gemm --x x.npy --w
+refused "an option in place of a file" "--x needs a value: expected FILE.npy" gemm --x --w w.npy
 refused "option twice" "--x" gemm --x x.npy --x x.npy --w w.npy
 refused "missing option" "--w is missing: expected FILE.npy" gemm --x x.npy
 refused "missing file" "missing.npy" gemm --x missing.npy --w w.npy
@@ -373,6 +374,12 @@ refused "serve: an unknown system" "expected a file or one of" "$duplex" serve -
 refused "serve: an unknown model" "expected a file or one of" "$duplex" serve --system gpu --model mixtal
 refused "serve: an unknown key" "colour.json:1: colour is unknown" "$duplex" serve --system colour.json --model mixtral
 refused "serve: batch 0" "--batch" serve --batch 0
+refused "serve: an option in place of a number" "duplex: --batch needs a value: expected N" \
+  "$duplex" serve --system gpu --model mixtral --batch --json stats.json
+refused "serve: an option in place of a word" "duplex: --mode needs a value: expected full|paper|authors" \
+  "$duplex" serve --system gpu --model mixtral --mode --json stats.json
+refused "serve: an option that nobody knows in place of a number" "duplex: --batch needs a value: expected N" \
+  "$duplex" serve --system gpu --model mixtral --batch --jsno stats.json
 refused "serve: a length of 0" "--lin" serve --lin 0
 refused "serve: NaN" "--qps" serve --qps nan
 refused "serve: a negative rate" "--qps" serve --qps -1

@@ -291,6 +291,8 @@ BAD = [
                      ["--timeline", "x.json"], ["--timeline-picture", "x.svg"], ["--stats", "x.json"], ["--gdb", "1"])],
     (["--model", "llama", "--prompt-ids", "1", "--rtl-tokens", "2"], "--rtl-tokens: expected --check-invariance"),
     (["--model", "mixtral", "--prompt", "a"], "tokenizer"),
+    (["--model", "mixtral", "--prompt", "--max-new"], "tokenizer"),  # a text may be anything
+    (["--model", "mixtral", "--prompt-ids", "--max-new", "3"], "--prompt-ids needs a value: expected "),
     (["--model", "pieces", "--prompt", "a"], "expected tokenizer.json"),
     (["--model", "nothing", "--prompt-ids", "1"], "nothing"),
     (["--model", "/dev/null", "--prompt-ids", "1"], "/dev/null"),

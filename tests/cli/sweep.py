@@ -168,6 +168,42 @@ def check_values(folder):
            and "full.xpu_compute_share is missing" in rows[1]["error"])
 
 
+def check_missing(folder):
+    """Without what each point needs, none runs; an option without another one that it needs changes no point. What is there may be in the grid."""
+    whole = {"system": "gpu", "model": "mixtral"}
+    cases = [({}, name, "is missing, expected it there or in the grid: NAME|FILE.json") for name in whole]
+    cases += [({**whole, name: value}, name, f"changes nothing at any point: expected {wanted} with it") for name, value, wanted in (
+        ("rate", 3, "trace"), ("format", "csv", "trace"), ("prefix-cache", True, "trace"), ("hash-block", 16, "prefix-cache"),
+        ("find-rate", 0.9, "limit-first or limit-token"))]
+    for given, name, words in cases:
+        options = {k: v for k, v in {**whole, **given}.items() if k != name}
+        plans = [(options, {"batch": [1, 2]}, "options")] if name in whole else [(whole, {name: [given[name]]}, "grid"), (given, {"batch": [1, 2]}, "options")]
+        for options, grid, place in plans:
+            write(folder, "missing.json", options, grid)
+            done = sweep(folder, "missing.json")
+            expect(f"{name}, {place}: {done.stderr.strip()}", done.returncode == 2 and done.stderr == f"duplex: missing.json:1: {place}.{name} {words}\n"
+                   and not (folder / "missing.csv").exists() and not (folder / "missing.results").exists())
+    write(folder, "there.json", {**OPTIONS, "rate": 3}, {"trace": ["trace.csv"], "system": ["gpu"]})
+    done = sweep(folder, "there.json")
+    expect(f"the other option in the grid {done.stderr.strip()}", done.returncode == 1 and "--warm-up and --measured" in done.stderr)
+
+
+def check_flags(folder):
+    """An option that stands alone is with a point or not, and its cell says so."""
+    (folder / "alike.jsonl").write_text("".join(json.dumps({"timestamp": 9000 * i, "input_length": 1024, "output_length": 4, "hash_ids": [1, 2]}) + "\n"
+                                                for i in range(20)))
+    write(folder, "flags.json", {"system": "gpu", "model": "mixtral", "trace": "alike.jsonl", "scheduler": "vllm"}, {"prefix-cache": [True, False]})
+    done = sweep(folder, "flags.json")
+    rows = list(csv.DictReader((folder / "flags.csv").open()))
+    expect(f"with and without {done.stderr.strip()}", done.returncode == 0 and [r["prefix-cache"] for r in rows] == ["true", "false"]
+           and int(rows[0]["cached_tokens"]) > int(rows[1]["cached_tokens"]) == 0)
+    write(folder, "flag.json", {"system": "gpu", "model": "mixtral", "trace": "alike.jsonl", "scheduler": "vllm", "prefix-cache": False},
+          {"block-size": [16]})
+    done = sweep(folder, "flag.json")
+    row = next(csv.DictReader((folder / "flag.csv").open()))
+    expect(f"false among the options {done.stderr.strip()}", done.returncode == 0 and row["throughput_tok_s"] == rows[1]["throughput_tok_s"])
+
+
 def check_ended(folder):
     """Ended in the middle by a signal that nobody can catch, and by one that can be: no process and no half result stays."""
     write(folder, "long.json", {**OPTIONS, "measured": 3000}, {"system": ["gpu"], "batch": list(range(8, 20))})
@@ -196,7 +232,8 @@ def check_wrong(folder):
                              ("a value twice", '{"grid": {"lin": [1, 2,\n1.0]}}', "grid.lin has a value twice"),
                              ("one value", '{"grid": {"batch": 3}}', "expected an array"),
                              ("a flag as a number", '{"grid": {"batch": [true]}}', "texts or numbers"),
-                             ("a value for what stands alone", '{"grid": {"measure": [1]}}', "expected true"),
+                             ("a value for what stands alone", '{"grid": {"measure": [1]}}', "expected true or false"),
+                             ("what stands alone, twice", '{"grid": {"measure": [true,\n true]}}', "grid.measure has a value twice"),
                              ("an option twice", '{"options": {"batch": 1},\n"grid": {"batch": [1]}}', "wrong.json:2: grid.batch is among"),
                              ("a flag among the options", '{"grid": {},\n"options": {"lin": 4,\n"batch": true}}', "wrong.json:3: options.batch is not"),
                              ("too many points", json.dumps({"grid": {n: list(range(1, 400)) for n in ("batch", "lin")}}), "at most 100000")):
@@ -211,7 +248,7 @@ def check_wrong(folder):
 
 
 with tempfile.TemporaryDirectory() as name:
-    for check in (check_results, check_kept, check_changed, check_failed, check_idle, check_values, check_ended, check_wrong):
+    for check in (check_results, check_kept, check_changed, check_failed, check_idle, check_values, check_missing, check_flags, check_ended, check_wrong):
         check(pathlib.Path(name))
 print(f"sweep: {len(failures)} failures")
 sys.exit(bool(failures))
