@@ -524,6 +524,9 @@ def table(name, rows):
     return f"<table><tr>{head}\n{lines}</table>"
 
 
+PAGE_BEGIN = "<!doctype html><html lang='en'><meta charset='utf-8'><title>Duplex: the paper's evaluation</title>"
+
+
 def page(out, figures):
     """One file with all pictures and tables."""
     body = []
@@ -532,7 +535,7 @@ def page(out, figures):
         body.append(f"<h2 id='{name}'>{name}: {html.escape(FIGURES[name][2])}</h2><p>{say(rows)}</p><p>{NOTES.get(name, '')}</p>\n"
                     f"<img alt='{name}' src='data:image/png;base64,{picture}'>\n<details><summary>Table</summary>\n{table(name, rows)}\n</details>\n")
     links = " ".join(f"<a href='#{name}'>{name}</a>" for name in figures)
-    return ("<!doctype html><html lang='en'><meta charset='utf-8'><title>Duplex: the paper's evaluation</title><style>body{font-family:sans-serif;"
+    return (PAGE_BEGIN + "<style>body{font-family:sans-serif;"
             "margin:2em;max-width:1150px}td,th{padding:1px 8px;text-align:right;font-size:90%}</style><h1>The paper's evaluation</h1>"
             "<p>Made by <code>make paper</code>: mode <code>paper</code> of <code>duplex serve</code>, and where it is said mode <code>full</code> or "
             "<code>authors</code>, beside the values of the figures of the MICRO 2024 paper (arXiv 2409.01141) where they are known. Every value is "
@@ -569,10 +572,14 @@ MOST = {"--measured": 1 << 30, "--jobs": 1024}
 def read_value(option, text):
     """The number of an option that takes one, or the page of --compare."""
     if option == "--compare":
+        wrong = "another text"
         try:
-            return pathlib.Path(text).read_text()
+            page = pathlib.Path(text).read_text()
+            if page.startswith(PAGE_BEGIN):
+                return page
         except (OSError, ValueError) as error:
-            refuse(f"--compare {text}: {getattr(error, 'strerror', 'no text')}, expected a page that this command wrote")
+            wrong = getattr(error, "strerror", "no text")
+        refuse(f"--compare {text}: {wrong}, expected a page that this command wrote")
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST[option]):
         refuse(f"{option} is '{text}': expected a whole number from 1 to {MOST[option]}")
     return int(text)

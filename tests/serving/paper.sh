@@ -29,6 +29,9 @@ done
 check "a page that is not there" refused 2 "--compare nowhere.html: No such file" "$paper" fails --compare nowhere.html
 check "a page that is a folder" refused 2 "--compare none: Is a directory" "$paper" fails --compare none
 check "a page that is no text" refused 2 "--compare $duplex: no text" "$paper" fails --compare "$duplex"
+for text in /dev/null "$figures/../README.md"; do
+  check "a text that is no page, $text" refused 2 "another text, expected a page" "$paper" fails --compare "$text"
+done
 check "limits and a page" refused 2 "expected one of them" "$paper" fails --check --compare "$figures/../docs/paper.html"
 check "a run that fails" refused 2 "duplex ended with status 2: duplex: no room" "$paper" fails --check fig11
 
@@ -47,8 +50,8 @@ if command -v gnuplot >/dev/null; then
   sed -i 's/<td>0\.[0-9]*/<td>0.0/' page.html
   not_that() { ! "$paper" own fig8 --compare "$1" >stdout && grep -q "FAILED" stdout; }
   check "another page" not_that page.html
-  : >empty.html
-  check "an empty page" not_that empty.html
+  sed 's/<td>.*//' page.html >empty.html
+  check "a page without tables" not_that empty.html
   run=("$figures/run.py")
   echo '[]' >list.json
   check "a picture of a list" refused 2 "expected the JSON of duplex serve" "${run[@]}" list.json out.png
