@@ -3,6 +3,9 @@
 #include "schedule/policies.h"
 
 #define PIECE_BYTES 32u  // of the sums of a column and expert, that the xPU reads at once
+// Pieces of a row and group.
+#define EXACT_PIECES (SCHEDULE_LANES * 16u / PIECE_BYTES)
+#define ROUNDED_PIECES (SCHEDULE_LANES * 4u / PIECE_BYTES)
 
 // A piece of an expert as a decision has it: the phase in which Logic-PIM and that in which the xPU works on
 // it, what it takes them, and the job that it is in.
@@ -41,16 +44,17 @@ uint64_t schedule_tokens(const struct schedule_costs *costs, uint32_t groups, ui
 }
 
 uint32_t schedule_sum_pieces(const struct schedule_shape *shape, uint32_t count) {
-  const uint32_t bytes = shape->rounded ? 4 : 16;
-  return count / SCHEDULE_LANES * (SCHEDULE_LANES * bytes / PIECE_BYTES) +
-         divide_up(count % SCHEDULE_LANES * bytes, PIECE_BYTES);
+  const uint32_t of_group = shape->rounded ? ROUNDED_PIECES : EXACT_PIECES;
+  return divide_up(count * of_group, SCHEDULE_LANES);
 }
 
 // So many pieces of each row, as fast as those of whole groups.
 static uint64_t fast_sums(const struct schedule_shape *shape, const struct schedule_costs *costs,
                           uint32_t pieces) {
-  const uint32_t of_group = schedule_sum_pieces(shape, SCHEDULE_LANES);
-  return ((uint64_t)pieces * costs->sums[SCHEDULE_LANES] + of_group - 1) / of_group;
+  const uint64_t clocks = (uint64_t)pieces * costs->sums[SCHEDULE_LANES];
+  // By constants: a division takes longer than all else here.
+  return shape->rounded ? (clocks + ROUNDED_PIECES - 1) / ROUNDED_PIECES
+                        : (clocks + EXACT_PIECES - 1) / EXACT_PIECES;
 }
 
 // The sums of an expert: pieces of each row, and clocks. A few tokens alone wait for their banks; beside

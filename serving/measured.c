@@ -390,6 +390,7 @@ static struct group_cost run_group(struct measured *m, const uint16_t *given, st
 
 // The share of a number that a call of several has.
 static unsigned share_of(unsigned number, unsigned call, unsigned calls) {
+  if (calls == 1) return number;
   return (unsigned)((uint64_t)number * (call + 1) / calls - (uint64_t)number * call / calls);
 }
 
