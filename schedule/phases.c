@@ -45,7 +45,7 @@ uint64_t schedule_tokens(const struct schedule_costs *costs, uint32_t groups, ui
 
 uint32_t schedule_sum_pieces(const struct schedule_shape *shape, uint32_t count) {
   const uint32_t of_group = shape->rounded ? ROUNDED_PIECES : EXACT_PIECES;
-  return divide_up(count * of_group, SCHEDULE_LANES);
+  return count / SCHEDULE_LANES * of_group + divide_up(count % SCHEDULE_LANES * of_group, SCHEDULE_LANES);
 }
 
 // So many pieces of each row, as fast as those of whole groups.
