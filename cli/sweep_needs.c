@@ -98,10 +98,17 @@ static int check_option(const struct sweep_plan *plan, const char *object, const
   return sweep_plan_refuse(plan, object, name, "changes nothing at any point: %s", why);
 }
 
-// An option by its name with dashes, among the options or in the grid.
+// Whether a value, or one of a list, gives the option to a point: false does not.
+static bool is_given(const json_t *value) {
+  bool given = value && !json_is_false(value) && !json_is_array(value);
+  for (size_t i = 0; i < json_array_size(value); i++) given |= !json_is_false(json_array_get(value, i));
+  return given;
+}
+
+// Where an option is given, by its name with dashes: among the options or in the grid.
 static const char *object_of(const struct sweep_plan *plan, const char *option) {
-  if (json_object_get(plan->options, option + 2)) return "options";
-  return json_object_get(plan->grid, option + 2) ? "grid" : NULL;
+  if (is_given(json_object_get(plan->options, option + 2))) return "options";
+  return is_given(json_object_get(plan->grid, option + 2)) ? "grid" : NULL;
 }
 
 static int check_required(const struct sweep_plan *plan) {

@@ -17,13 +17,13 @@ import csv
 import html
 import json
 import math
-import os
 import pathlib
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+
+from words import check_words, read_words, refuse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LENGTHS = {"mixtral": (256, 1024, 4096), "glam": (512, 1024, 2048), "grok1": (256, 1024, 4096),
@@ -561,65 +561,6 @@ NOTES = {
 }
 
 
-def refuse(text):
-    print(f"figures/paper.py: {text}", file=sys.stderr)
-    sys.exit(2)
-
-
-MOST = {"--measured": 1 << 30, "--jobs": 1024}
-
-
-def read_value(option, text):
-    """The number of an option that takes one, or the page of --compare."""
-    if option == "--compare":
-        wrong = "another text"
-        try:
-            page = pathlib.Path(text).read_text()
-            if page.startswith(PAGE_BEGIN):
-                return page
-        except (OSError, ValueError) as error:
-            wrong = getattr(error, "strerror", "no text")
-        refuse(f"--compare {text}: {wrong}, expected a page that this command wrote")
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST[option]):
-        refuse(f"{option} is '{text}': expected a whole number from 1 to {MOST[option]}")
-    return int(text)
-
-
-def read_words():
-    words, options, check, rest = [], {"--measured": 10000, "--jobs": 2, "--compare": None}, False, iter(sys.argv[1:])
-    for word in rest:
-        if word in ("-h", "--help"):
-            print(__doc__.strip())
-            sys.exit(0)
-        if word in options:
-            given = next(rest, "")
-            if not given:
-                refuse(f"{word} needs a value: see --help")
-            options[word] = read_value(word, given)
-        elif word == "--check":
-            check = True
-        elif word.startswith("-"):
-            refuse(f"unknown option '{word}': expected --check, {', '.join(options)} or --help")
-        else:
-            words.append(word)
-    return words, options, check
-
-
-def check_words(words, options, check):
-    """Refuses what would fail behind the runs."""
-    if not words:
-        refuse("BUILD is missing: expected the folder that has duplex, see --help")
-    if not os.access(pathlib.Path(words[0]) / "duplex", os.X_OK):
-        refuse(f"{words[0]}: has no duplex that runs, expected the folder of a build")
-    for word in words[1:]:
-        if word not in FIGURES:
-            refuse(f"unknown figure '{word}': expected {', '.join(FIGURES)}")
-    if check and options["--compare"] is not None:
-        refuse("--check with --compare: expected one of them")
-    if not check and not shutil.which("gnuplot"):
-        refuse("gnuplot is not there: expected it for the pictures, or --check")
-
-
 def tell(name, text, good):
     print(f"{name}: {text}{'' if good else ', FAILED'}", flush=True)
     return good
@@ -649,8 +590,8 @@ def make_figures(names, runs, out, there):
 
 
 def main():
-    words, options, check = read_words()
-    check_words(words, options, check)
+    words, options, check = read_words(__doc__, PAGE_BEGIN)
+    check_words(words, options, check, FIGURES)
     build, names = pathlib.Path(words[0]), words[1:]
     runs = Runs(build, options["--measured"], options["--jobs"], check)
     try:

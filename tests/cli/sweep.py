@@ -183,6 +183,11 @@ def check_missing(folder):
             done = sweep(folder, "missing.json")
             expect(f"{name}, {place}: {done.stderr.strip()}", done.returncode == 2 and done.stderr == f"duplex: missing.json:1: {place}.{name} {words}\n"
                    and not (folder / "missing.csv").exists() and not (folder / "missing.results").exists())
+    for grid in ({"batch": [1, 2], "prefix-cache": [False]}, {"batch": [1, 2]}):
+        write(folder, "off.json", {**whole, "hash-block": 16, **({} if "prefix-cache" in grid else {"prefix-cache": False})}, grid)
+        done = sweep(folder, "off.json")
+        expect(f"false is not with it: {done.stderr.strip()}", done.returncode == 2 and "options.hash-block changes nothing at any point" in done.stderr
+               and not (folder / "off.csv").exists())
     write(folder, "there.json", {**OPTIONS, "rate": 3}, {"trace": ["trace.csv"], "system": ["gpu"]})
     done = sweep(folder, "there.json")
     expect(f"the other option in the grid {done.stderr.strip()}", done.returncode == 1 and "--warm-up and --measured" in done.stderr)

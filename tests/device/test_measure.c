@@ -279,6 +279,35 @@ static void test_transfers(void **state) {
   free(times);
 }
 
+// Reads of small experts, of which a refresh is much: of few and of many they are told within 2%, in the mean
+// of places. From four experts to eight at one place they were told 3% too long.
+static void test_reads(void **state) {
+  enum { ALL_CHANNELS = 32, PLACES = 5 };
+  static const struct schedule_shape shape = {
+      .hidden = 512, .inner = 385, .experts = EXPERTS, .stacks = 5, .channels = ALL_CHANNELS, .gated = 1};
+  static const unsigned experts[] = {8, 16, 32};
+  const struct duplex_layer_piece piece = {.bundles = 0xf, .parts = 1, .inner = {77}};
+  const struct duplex_stack_options options = {.backend = {.channels = ALL_CHANNELS, .threads = 1}};
+  struct piece_times times;
+  struct probe probe;
+  (void)state;
+  assert_int_equal(
+      measure_piece(STAGE_EXPERTS, &shape, &options, &piece, PIECE_READS | PIECE_COSTS, NULL, 0, &times), 0);
+  assert_int_equal(probe_open(&probe, STAGE_EXPERTS, &shape, &options, &piece, NULL, 0), 0);
+  for (unsigned i = 0; i < sizeof experts / sizeof *experts; i++) {
+    uint64_t sum = 0;
+    for (unsigned place = 0; place < PLACES; place++) {
+      uint64_t clocks;
+      assert_int_equal(probe_idle(&probe, place, PLACES), 0);
+      assert_int_equal(probe_read(&probe, experts[i], 0, false, &clocks), 0);
+      sum += clocks;
+    }
+    assert_near("reads of experts", experts[i], times.first_reads[0] + experts[i] * times.reads[0],
+                sum / PLACES, 0.02);
+  }
+  probe_close(&probe);
+}
+
 // Clocks of a job with one group of tokens of each expert, in the mean of places between two refreshes.
 static uint64_t mean_of(const struct probe *probe, unsigned experts) {
   enum { PLACES = 5 };
@@ -327,9 +356,9 @@ static void test_turn(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_striped),   cmocka_unit_test(test_exponents),
-                                     cmocka_unit_test(test_rounded),   cmocka_unit_test(test_room),
-                                     cmocka_unit_test(test_copies),    cmocka_unit_test(test_odd),
-                                     cmocka_unit_test(test_transfers), cmocka_unit_test(test_turn)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_striped),   cmocka_unit_test(test_exponents), cmocka_unit_test(test_rounded),
+      cmocka_unit_test(test_room),      cmocka_unit_test(test_copies),    cmocka_unit_test(test_odd),
+      cmocka_unit_test(test_transfers), cmocka_unit_test(test_turn),      cmocka_unit_test(test_reads)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
