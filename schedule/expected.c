@@ -3,8 +3,8 @@
 #include "duplex/random.h"
 #include "schedule/schedule.h"
 
-#define EVEN \
-  16384u  // pairs from which they are spread evenly: 64 or more an expert, of which counts differ by little
+// Pairs from which they are spread evenly: 64 or more an expert, of which counts differ by little.
+#define EVEN 16384u
 
 void schedule_spread(uint32_t experts, uint32_t pairs, uint16_t *counts) {
   for (uint32_t e = 0; e < experts; e++) counts[e] = (uint16_t)(pairs / experts + (e < pairs % experts));

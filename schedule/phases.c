@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What both phases of a decision have to do, by a table and its costs.
+#include "duplex/arithmetic.h"
 #include "schedule/policies.h"
 
 #define PIECE_BYTES 32u  // of the sums of a column and expert, that the xPU reads at once
@@ -15,10 +16,10 @@ struct piece {
   uint32_t job;
 };
 
-// A job of Logic-PIM, as far as its experts are known: their groups, and their sums.
-struct job {
-  uint32_t groups, sum_pieces;
-  uint64_t sums;
+// The sums of an expert or of a job: pieces of each row, and clocks.
+struct sums {
+  uint32_t pieces;
+  uint64_t clocks;
 };
 
 static bool has_pieces(const struct schedule_times *times, const struct schedule_decision *decision) {
@@ -35,17 +36,23 @@ const struct schedule_costs *schedule_costs_of(const struct schedule_times *time
   return &times->costs[decision->spaces ? SCHEDULE_OF_BUNDLE : SCHEDULE_OF_STRIPES];
 }
 
-static uint32_t divide_up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
-
 uint64_t schedule_tokens(const struct schedule_costs *costs, uint32_t groups, uint32_t passes) {
   const uint64_t clocks = (uint64_t)groups * costs->tokens;
   const uint64_t least = (uint64_t)passes * costs->least_tokens;
   return clocks > least ? clocks : least;
 }
 
+static uint32_t pieces_of(uint32_t of_group, uint32_t count) {
+  return count / SCHEDULE_LANES * of_group +
+         duplex_divide_up(count % SCHEDULE_LANES * of_group, SCHEDULE_LANES);
+}
+
+static inline uint32_t sum_pieces(const struct schedule_shape *shape, uint32_t count) {
+  return shape->rounded ? pieces_of(ROUNDED_PIECES, count) : pieces_of(EXACT_PIECES, count);
+}
+
 uint32_t schedule_sum_pieces(const struct schedule_shape *shape, uint32_t count) {
-  const uint32_t of_group = shape->rounded ? ROUNDED_PIECES : EXACT_PIECES;
-  return count / SCHEDULE_LANES * of_group + divide_up(count % SCHEDULE_LANES * of_group, SCHEDULE_LANES);
+  return sum_pieces(shape, count);
 }
 
 // So many pieces of each row, as fast as those of whole groups.
@@ -57,17 +64,15 @@ static uint64_t fast_sums(const struct schedule_shape *shape, const struct sched
                         : (clocks + EXACT_PIECES - 1) / EXACT_PIECES;
 }
 
-// The sums of an expert: pieces of each row, and clocks. A few tokens alone wait for their banks; beside
-// those of whole groups they are as fast as these.
-struct sums {
-  uint32_t pieces;
-  uint64_t clocks;
-};
-
+// Of an expert. A few tokens alone wait for their banks; beside those of whole groups they are as fast as
+// these.
 static struct sums sums_of(const struct schedule_shape *shape, const struct schedule_costs *costs,
                            uint32_t count) {
-  const uint32_t pieces = schedule_sum_pieces(shape, count);
-  return (struct sums){pieces, count < SCHEDULE_LANES ? costs->sums[count] : fast_sums(shape, costs, pieces)};
+  const uint32_t pieces = sum_pieces(shape, count);
+  // Both, as no processor foresees which it is.
+  const uint64_t few = costs->sums[count % SCHEDULE_LANES];
+  const uint64_t fast = fast_sums(shape, costs, pieces);
+  return (struct sums){pieces, count < SCHEDULE_LANES ? few : fast};
 }
 
 uint64_t schedule_sums(const struct schedule_shape *shape, const struct schedule_costs *costs,
@@ -75,24 +80,38 @@ uint64_t schedule_sums(const struct schedule_shape *shape, const struct schedule
   return sums_of(shape, costs, count).clocks;
 }
 
-static void add_transfers(const struct schedule_shape *shape, uint32_t groups, struct sums sums,
-                          struct schedule_phase *phase) {
+static void add_groups(uint32_t groups, struct schedule_phase *phase) {
   phase->groups += groups;
   phase->passes += schedule_passes(groups);
-  phase->sums += sums.clocks;
-  phase->sum_commands += (uint64_t)divide_up(shape->hidden, shape->channels) * sums.pieces;
+}
+
+// Of one piece of each row.
+static uint32_t commands_of_piece(const struct schedule_shape *shape) {
+  return duplex_divide_up(shape->hidden, shape->channels);
 }
 
 void schedule_add_transfers(const struct schedule_shape *shape, const struct schedule_costs *costs,
                             uint32_t count, struct schedule_phase *phase) {
-  add_transfers(shape, schedule_groups(count), sums_of(shape, costs, count), phase);
+  const struct sums sums = sums_of(shape, costs, count);
+  add_groups(schedule_groups(count), phase);
+  phase->sums += sums.clocks;
+  phase->sum_commands += (uint64_t)commands_of_piece(shape) * sums.pieces;
+}
+
+// The phase of a piece that is cut, and the job in it of a whole expert.
+static uint32_t phase_of(const struct schedule_times *times, const struct schedule_decision *decision,
+                         uint32_t expert, uint32_t q) {
+  return schedule_bundles(&times->placement, expert, q) == decision->owned[1];
+}
+static uint32_t job_of(const struct schedule_decision *decision, uint32_t expert) {
+  return decision->spaces ? expert % SCHEDULE_BUNDLES : 0;
 }
 
 // A cut piece: the other side has it in the other phase, or the copy of it at once. Of the groups with no cut
 // it has all.
 static struct piece cut_piece(const struct schedule_times *times, const struct schedule_decision *decision,
                               uint32_t expert, uint32_t q, uint32_t groups, uint32_t whole) {
-  const uint32_t phase = schedule_bundles(&times->placement, expert, q) == decision->owned[1];
+  const uint32_t phase = phase_of(times, decision, expert, q);
   const uint32_t cut = decision->cut[q][expert];
   const uint32_t other = times->placement.layout == SCHEDULE_REPLICATED ? phase : 1 - phase;
   return (struct piece){phase, other, SCHEDULE_TIME(times, groups, pim[q][cut]),
@@ -107,44 +126,25 @@ static struct piece whole_piece(const struct schedule_times *times, const struct
   const bool pim = decision->cut[0][expert];
   const uint32_t bundles = decision->spaces ? 1 : SCHEDULE_BUNDLES;
   return (struct piece){0, !decision->spaces, pim ? SCHEDULE_TIME(times, groups, striped[bundles - 1]) : 0,
-                        pim ? 0 : SCHEDULE_TIME(times, groups, whole),
-                        decision->spaces ? expert % SCHEDULE_BUNDLES : 0};
+                        pim ? 0 : SCHEDULE_TIME(times, groups, whole), job_of(decision, expert)};
 }
 
-// Adds an expert's piece to its job and to the phase of that.
+// Adds an expert's piece to the phase of its job; `before`: groups of that.
 static void add_piece(const struct schedule_times *times, const struct schedule_costs *costs,
-                      const struct piece *piece, uint32_t expert, uint32_t tokens, struct job *job,
+                      const struct piece *piece, uint32_t expert, uint32_t groups, uint32_t *before,
                       struct schedule_phase *phase) {
-  const uint32_t groups = schedule_groups(tokens);
-  const struct sums sums = sums_of(&times->shape, costs, tokens);
   phase->pim += (uint64_t)piece->pim * times->clocks_per_unit;
-  schedule_add_expert(costs, expert, job->groups, groups, phase);
-  add_transfers(&times->shape, groups, sums, phase);
-  job->groups += groups;
-  job->sums += sums.clocks;
-  job->sum_pieces += sums.pieces;
+  schedule_add_expert(costs, expert, *before, groups, phase);
+  add_groups(groups, phase);
+  *before += groups;
 }
 
-// Sums of several jobs lie in different bundles, and while those of one wait for their banks others are read.
-static void join_jobs(const struct schedule_times *times, const struct schedule_costs *costs,
-                      const struct job jobs[SCHEDULE_BUNDLES], struct schedule_phase *phase) {
-  uint32_t pieces = 0;
-  uint64_t longest = 0;
-  if (phase->jobs < 2) return;
-  for (uint32_t i = 0; i < SCHEDULE_BUNDLES; i++) {
-    pieces += jobs[i].sum_pieces;
-    if (jobs[i].sums > longest) longest = jobs[i].sums;
-  }
-  const uint64_t fast = fast_sums(&times->shape, costs, pieces);
-  phase->sums = fast > longest ? fast : longest;
-}
-
-void schedule_phases(const struct schedule_times *times, const uint16_t *counts,
-                     const struct schedule_decision *decision, struct schedule_phase phases[2]) {
+void schedule_phases_by_groups(const struct schedule_times *times, const uint16_t *counts,
+                               const struct schedule_decision *decision, struct schedule_phase phases[2]) {
   const struct schedule_costs *costs = schedule_costs_of(times, decision);
   const bool cut = has_pieces(times, decision);
   const uint32_t pieces = cut ? times->placement.pieces : 1;
-  struct job jobs[2][SCHEDULE_BUNDLES] = {{{0}}};
+  uint32_t before[2][SCHEDULE_BUNDLES] = {{0}};
   phases[0] = phases[1] = (struct schedule_phase){0};
   for (uint32_t e = 0; e < times->shape.experts; e++) {
     const uint32_t tokens = schedule_cut_tokens(decision, e, counts[e]);
@@ -155,8 +155,49 @@ void schedule_phases(const struct schedule_times *times, const uint16_t *counts,
           cut ? cut_piece(times, decision, e, q, groups, others) : whole_piece(times, decision, e, groups);
       const uint32_t phase = piece.pim_phase;
       phases[piece.xpu_phase].xpu += (uint64_t)piece.xpu * times->clocks_per_unit;
-      if (piece.pim) add_piece(times, costs, &piece, e, tokens, &jobs[phase][piece.job], &phases[phase]);
+      if (piece.pim) add_piece(times, costs, &piece, e, groups, &before[phase][piece.job], &phases[phase]);
+    }
+  }
+}
+
+// The sums of the jobs of a phase. Those of several lie in different bundles, and while those of one wait for
+// their banks others are read.
+static void join_jobs(const struct schedule_times *times, const struct schedule_costs *costs,
+                      const struct sums jobs[SCHEDULE_BUNDLES], struct schedule_phase *phase) {
+  struct sums all = {0};
+  uint64_t longest = 0;
+  for (uint32_t i = 0; i < SCHEDULE_BUNDLES; i++) {
+    all.pieces += jobs[i].pieces;
+    all.clocks += jobs[i].clocks;
+    longest = duplex_larger_u64(longest, jobs[i].clocks);
+  }
+  const uint64_t fast = fast_sums(&times->shape, costs, all.pieces);
+  phase->sums = phase->jobs < 2 ? all.clocks : duplex_larger_u64(fast, longest);
+  phase->sum_commands = (uint64_t)commands_of_piece(&times->shape) * all.pieces;
+}
+
+void schedule_add_sums(const struct schedule_times *times, const uint16_t *counts,
+                       const struct schedule_decision *decision, struct schedule_phase phases[2]) {
+  const struct schedule_costs *costs = schedule_costs_of(times, decision);
+  const bool cut = has_pieces(times, decision);
+  const uint32_t pieces = cut ? times->placement.pieces : 1;
+  struct sums jobs[2][SCHEDULE_BUNDLES] = {{{0}}};
+  if (!phases[0].jobs && !phases[1].jobs) return;
+  for (uint32_t e = 0; e < times->shape.experts; e++) {
+    const uint32_t tokens = schedule_cut_tokens(decision, e, counts[e]);
+    const struct sums sums = sums_of(&times->shape, costs, tokens);
+    for (uint32_t q = 0; tokens && q < pieces; q++) {
+      if (!decision->cut[q][e]) continue;
+      struct sums *job = cut ? &jobs[phase_of(times, decision, e, q)][q] : &jobs[0][job_of(decision, e)];
+      job->clocks += sums.clocks;
+      job->pieces += sums.pieces;
     }
   }
   for (uint32_t phase = 0; phase < 2; phase++) join_jobs(times, costs, jobs[phase], &phases[phase]);
+}
+
+void schedule_phases(const struct schedule_times *times, const uint16_t *counts,
+                     const struct schedule_decision *decision, struct schedule_phase phases[2]) {
+  schedule_phases_by_groups(times, counts, decision, phases);
+  schedule_add_sums(times, counts, decision, phases);
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a layer takes, of its phases and the costs of a table (docs/device.md, "What the times are").
+#include "duplex/arithmetic.h"
 #include "schedule/schedule.h"
-
-static uint64_t longer(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 // The time of so many clocks of commands with what they begin with; none of nothing.
 static uint64_t started(uint64_t commands, uint32_t start) { return commands ? start + commands : 0; }
@@ -18,20 +17,20 @@ static void add_phase(const struct schedule_costs *costs, const struct schedule_
                       uint32_t first, uint32_t last, struct schedule_prediction *p) {
   const struct schedule_phase *phase = &phases[i];
   const uint32_t start = costs->reads[i > first && !phase->jobs] + phase->decision;
-  const uint64_t experts = longer(phase->pim, phase->xpu);
+  const uint64_t experts = duplex_larger_u64(phase->pim, phase->xpu);
   uint64_t commands = phase->xpu;
   p->pim[i] = phase->pim + phase->job_clocks + phase->decision;
-  const uint64_t with_starts = longer(p->pim[i], started(commands, start));
-  if (i > first) commands = longer(commands + phases[i - 1].sum_commands, phases[i - 1].sums);
-  const uint64_t with_sums = longer(p->pim[i], started(commands, start));
+  const uint64_t with_starts = duplex_larger_u64(p->pim[i], started(commands, start));
+  if (i > first) commands = duplex_larger_u64(commands + phases[i - 1].sum_commands, phases[i - 1].sums);
+  const uint64_t with_sums = duplex_larger_u64(p->pim[i], started(commands, start));
   if (i < last)
-    commands =
-        longer(commands + (uint64_t)phases[i + 1].groups * costs->tokens, tokens_of(costs, &phases[i + 1]));
+    commands = duplex_larger_u64(commands + (uint64_t)phases[i + 1].groups * costs->tokens,
+                                 tokens_of(costs, &phases[i + 1]));
   p->xpu[i] = started(commands, start);
   p->experts += experts;
   p->starts += with_starts - experts + (i == first ? costs->given : costs->taken);
   p->sums += with_sums - with_starts;
-  p->tokens += longer(p->pim[i], p->xpu[i]) - with_sums;
+  p->tokens += duplex_larger_u64(p->pim[i], p->xpu[i]) - with_sums;
 }
 
 void schedule_predict(const struct schedule_costs *costs, const struct schedule_phase phases[2],

@@ -287,7 +287,13 @@ uint32_t schedule_sum_pieces(const struct schedule_shape *shape, uint32_t count)
 // Adds what moves for an expert with so many tokens, of which Logic-PIM has a share.
 void schedule_add_transfers(const struct schedule_shape *shape, const struct schedule_costs *costs,
                             uint32_t count, struct schedule_phase *phase);
-// The phases of a decision by a table that it need not be made by, such as the measured one.
+// The phases of a decision by a table that it need not be made by, such as the measured one: what follows
+// from the groups of tokens alone, and the sums, which follow from the tokens.
+void schedule_phases_by_groups(const struct schedule_times *times, const uint16_t *counts,
+                               const struct schedule_decision *decision, struct schedule_phase phases[2]);
+void schedule_add_sums(const struct schedule_times *times, const uint16_t *counts,
+                       const struct schedule_decision *decision, struct schedule_phase phases[2]);
+// Both.
 void schedule_phases(const struct schedule_times *times, const uint16_t *counts,
                      const struct schedule_decision *decision, struct schedule_phase phases[2]);
 // What a job takes beside its experts, which are told in order: one with so many groups, behind so many
@@ -330,8 +336,8 @@ struct schedule_ways {
 };
 
 // Whether a decision pays. A step has layers of about as many pairs of token and expert, spread evenly.
-// least: what any division of such a layer takes at least, by the table, in eighths of units; ratio: what
-// `best` takes of it, in clocks, with launches but without the decision, times 65536.
+// least: what any division of such a layer takes at least (schedule_least), no less than in the step before;
+// ratio: what `best` takes of it, in clocks, with launches but without the decision, times 65536.
 #define SCHEDULE_STEPS 121u
 struct schedule_worth {
   uint32_t launch;  // clocks of a launch of the xPU, which hides behind a decision
@@ -339,9 +345,27 @@ struct schedule_worth {
   uint64_t least[SCHEDULE_STEPS], ratio[SCHEDULE_STEPS];
 };
 
+// What the experts of a layer take by the table, in eighths of units: however they are divided at least, and
+// on one side alone. It follows from their groups of tokens.
+struct schedule_least {
+  uint64_t any, pim, xpu;
+};
+void schedule_least(const struct schedule_times *times, const uint16_t *counts, struct schedule_least *least);
+
+// A layer as one side would have it alone: its pairs of token and expert, and the clocks that it is predicted
+// to take there, as ways tell them.
+struct schedule_alone {
+  uint32_t pairs;
+  struct schedule_least least;
+  uint64_t pim, xpu;
+};
+
 // Weighs `best` for up to 8 SCHEDULE_GROUPS tokens of each expert.
 void schedule_weigh(const struct schedule_ways *ways, uint32_t launch, struct schedule_worth *worth);
 // BEST if a decision of so many clocks pays for this layer, else the side that it is left to.
+enum schedule_policy schedule_side(const struct schedule_worth *worth, const struct schedule_alone *alone,
+                                   uint64_t decision);
+// The same of counts, with the sides predicted.
 enum schedule_policy schedule_worthwhile(const struct schedule_worth *worth, const struct schedule_ways *ways,
                                          uint16_t *counts, uint64_t decision);
 

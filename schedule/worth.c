@@ -52,10 +52,11 @@ static struct sums sums_of(const struct schedule_times *times, const uint16_t *c
   return sums;
 }
 
-static uint64_t least_of(const struct sums *sums) {
-  uint64_t least = duplex_larger_u64(sums->pair[0], sums->pair[1]);
-  for (uint32_t w = 1; w < WEIGHTS; w++) least = duplex_larger_u64(least, sums->both[w]);
-  return least;
+void schedule_least(const struct schedule_times *times, const uint16_t *counts,
+                    struct schedule_least *least) {
+  const struct sums sums = sums_of(times, counts);
+  *least = (struct schedule_least){duplex_larger_u64(sums.pair[0], sums.pair[1]), sums.pim, sums.xpu};
+  for (uint32_t w = 1; w < WEIGHTS; w++) least->any = duplex_larger_u64(least->any, sums.both[w]);
 }
 
 void schedule_weigh(const struct schedule_ways *ways, uint32_t launch, struct schedule_worth *worth) {
@@ -67,8 +68,9 @@ void schedule_weigh(const struct schedule_ways *ways, uint32_t launch, struct sc
   for (uint32_t step = 1; step <= worth->last; step++) {
     schedule_spread(experts, (first_of(step) + first_of(step + 1)) / 2, counts);
     const uint64_t best = ways->predict(ways->context, SCHEDULE_BEST, counts);
-    const struct sums sums = sums_of(ways->times, counts);
-    worth->least[step] = duplex_larger_u64(least_of(&sums), 1);
+    struct schedule_least least;
+    schedule_least(ways->times, counts, &least);
+    worth->least[step] = duplex_larger_u64(least.any, step > 1 ? worth->least[step - 1] : 1);
     worth->ratio[step] = ((best << RATIO_BITS) + worth->least[step] - 1) / worth->least[step];
   }
 }
@@ -78,7 +80,13 @@ void schedule_weigh(const struct schedule_ways *ways, uint32_t launch, struct sc
 static uint32_t like(const struct schedule_worth *worth, uint32_t pairs, uint64_t least) {
   const uint32_t own = step_of(pairs);
   uint32_t step = 1;
-  while (step < worth->last && worth->least[step] < least) step++;
+  for (uint32_t last = worth->last; step < last;) {
+    const uint32_t middle = (step + last) / 2;
+    if (worth->least[middle] < least)
+      step = middle + 1;
+    else
+      last = middle;
+  }
   while (step < worth->last && step < own && worth->least[step + 1] == least) step++;
   return step;
 }
@@ -88,18 +96,25 @@ static uint64_t best_of(const struct schedule_worth *worth, uint32_t pairs, uint
   return least * worth->ratio[like(worth, pairs, least)] >> RATIO_BITS;
 }
 
+enum schedule_policy schedule_side(const struct schedule_worth *worth, const struct schedule_alone *alone,
+                                   uint64_t decision) {
+  const struct schedule_least *least = &alone->least;
+  const uint64_t cost = decision > worth->launch ? decision - worth->launch : 0;
+  const uint64_t clocks = duplex_smaller_u64(alone->xpu, alone->pim);
+  const bool shared =
+      least->any < (alone->pim < alone->xpu ? least->pim : least->xpu);  // else none takes less
+  if (alone->pairs == 0) return SCHEDULE_XPU_ALONE;
+  if (shared && best_of(worth, alone->pairs, least->any) + cost < clocks) return SCHEDULE_BEST;
+  return alone->pim < alone->xpu ? SCHEDULE_PIM_ALONE : SCHEDULE_XPU_ALONE;
+}
+
 enum schedule_policy schedule_worthwhile(const struct schedule_worth *worth, const struct schedule_ways *ways,
                                          uint16_t *counts, uint64_t decision) {
-  uint32_t pairs = 0;
-  for (uint32_t e = 0; e < ways->times->shape.experts; e++) pairs += counts[e];
-  if (pairs == 0) return SCHEDULE_XPU_ALONE;
-  const uint64_t xpu = ways->predict(ways->context, SCHEDULE_XPU_ALONE, counts);
-  const uint64_t pim = ways->predict(ways->context, SCHEDULE_PIM_ALONE, counts);
-  const struct sums sums = sums_of(ways->times, counts);
-  const uint64_t least = least_of(&sums);
-  const uint64_t cost = decision > worth->launch ? decision - worth->launch : 0;
-  const bool shared =
-      least < (pim < xpu ? sums.pim : sums.xpu);  // else no division takes less than that side
-  if (shared && best_of(worth, pairs, least) + cost < duplex_smaller_u64(xpu, pim)) return SCHEDULE_BEST;
-  return pim < xpu ? SCHEDULE_PIM_ALONE : SCHEDULE_XPU_ALONE;
+  struct schedule_alone alone = {0};
+  for (uint32_t e = 0; e < ways->times->shape.experts; e++) alone.pairs += counts[e];
+  if (alone.pairs == 0) return SCHEDULE_XPU_ALONE;
+  schedule_least(ways->times, counts, &alone.least);
+  alone.xpu = ways->predict(ways->context, SCHEDULE_XPU_ALONE, counts);
+  alone.pim = ways->predict(ways->context, SCHEDULE_PIM_ALONE, counts);
+  return schedule_side(worth, &alone, decision);
 }

@@ -217,11 +217,15 @@ static uint64_t decision_clocks(const struct experts *x, const unsigned *counts)
 // Adds what is charged beside both sides, and returns the seconds of these.
 static double charge_group(const struct experts *x, const unsigned *counts, const struct sides *sides,
                            double *charge, struct experts_cost *cost) {
-  struct layer_phases layer = {.costs = &x->costs, .decision = decision_clocks(x, counts), .shape = x->shape};
-  fill_phases(x, counts, sides, &x->costs, layer.phase);
+  struct schedule_phase phase[2] = {{0}};
+  struct schedule_phase controlled[2] = {{0}};
+  struct layer_phases layer = {
+      .phase = phase, .costs = &x->costs, .decision = decision_clocks(x, counts), .shape = x->shape};
+  fill_phases(x, counts, sides, &x->costs, phase);
   if (x->machine->controller) {
-    fill_phases(x, counts, sides, &x->controlled, layer.controlled);
-    layer.controlled[0].job_clocks += (uint32_t)charges_search(layer.controlled[0].skipped, false);
+    fill_phases(x, counts, sides, &x->controlled, controlled);
+    controlled[0].job_clocks += (uint32_t)charges_search(controlled[0].skipped, false);
+    layer.controlled = controlled;
     layer.controlled_costs = &x->controlled;
   }
   cost->beside += x->layout.devices * phases_bytes(&layer);

@@ -9,6 +9,7 @@
 #include "device/charges.h"
 #include "duplex/error.h"
 #include "serving/config_file.h"
+#include "serving/decided.h"
 #include "serving/phases.h"
 #include "serving/time_table.h"
 
@@ -16,14 +17,24 @@
 // Of groups beyond SCHEDULE_GROUPS of a device in a call, so that sums fit 32 bits.
 #define CALL_UNITS (UINT32_MAX / 8)
 
-#define KEPT 4096u        // decisions that are kept
-#define KEPT_EXPERTS 64u  // of so many experts at most
+// Experts of a device whose costs are kept by their tokens, and of how many layers: devices with one or two
+// have the same tokens over and over.
+#define FEW 2u
+#define KEPT 4096u
 
-// A decision and the tokens that it is of.
+// What the experts of a device cost.
+struct group_cost {
+  double seconds, sides, checked, xpu, pim;  // seconds with charges; of both phases; of the tables; busy
+  double beside;                             // bytes of all stacks of a device
+  double charge[SERVING_CHARGES];
+  struct work work;
+  double dram_j, comp_j, pim_dram_j;
+};
+
 struct kept {
-  uint64_t hash;  // 0: none
-  uint16_t tokens[KEPT_EXPERTS];
-  struct schedule_decision decision;
+  bool known;
+  uint16_t counts[FEW];
+  struct group_cost cost;
 };
 
 struct measured {
@@ -34,14 +45,12 @@ struct measured {
   // As measured: with firmware that takes no time, and on the RV32 controller if the machine has one.
   struct schedule_times times, controlled;
   struct schedule_times charged;  // as decisions go by
-  struct schedule_work work;
-  struct schedule_decision one;              // of experts too many to be kept
-  const struct schedule_decision *decision;  // the last one
+  struct decided *decided;
   unsigned classes;  // experts of the same number modulo this are alike: any order of them costs the same
-  struct kept *kept;
-  double columns[SCHEDULE_PIECES][SCHEDULE_CUTS];  // before each cut
-  struct schedule_worth worth;                     // of decisions of `best`
-  uint64_t slope;                                  // units of a group beyond SCHEDULE_GROUPS at most
+  // Logic-PIM's share of an expert by the cuts of its pieces, by which `best` divides it.
+  double share[SCHEDULE_CUTS][SCHEDULE_CUTS];
+  uint64_t slope;  // units of a group beyond SCHEDULE_GROUPS at most
+  struct kept kept[KEPT];
 };
 
 // The half of the paper's policy whose placement the experts of a device have.
@@ -112,36 +121,31 @@ static const struct schedule_times *own_times(const struct measured *m) {
   return is_controlled(m) ? &m->controlled : &m->times;
 }
 
-// As a device predicts it.
-static uint64_t predict_under(void *context, enum schedule_policy policy, uint16_t *counts) {
-  struct measured *m = context;
-  const struct schedule_times *times = own_times(m);
-  struct schedule_phase phases[2];
-  struct schedule_prediction prediction;
-  schedule_divide(policy, &m->charged, counts, &m->work, &m->one);
-  schedule_phases(times, counts, &m->one, phases);
-  schedule_predict(schedule_costs_of(times, &m->one), phases, &prediction);
-  const unsigned launches = schedule_phase_works(&phases[0]) + schedule_phase_works(&phases[1]);
-  return prediction.total + launches * m->worth.launch;
+// The columns of an expert that are Logic-PIM's, of all.
+static double share_of_cuts(const struct schedule_placement *p, const unsigned cuts[SCHEDULE_PIECES]) {
+  double cut = 0;
+  double all = 0;
+  for (unsigned q = 0; q < p->pieces; q++)
+    for (unsigned part = 0; part < p->parts[q]; part++) {
+      cut += part < cuts[q] ? p->width[q][part] : 0;
+      all += p->width[q][part];
+    }
+  return cut / all;
 }
 
-static struct schedule_ways ways_of(struct measured *m) {
-  return (struct schedule_ways){&m->charged, predict_under, m};
+static void fill_shares(struct measured *m) {
+  for (unsigned first = 0; first < SCHEDULE_CUTS; first++)
+    for (unsigned second = 0; second < SCHEDULE_CUTS; second++)
+      m->share[first][second] = share_of_cuts(&m->times.placement, (unsigned[]){first, second});
 }
 
-static void weigh(struct measured *m) {
+static struct decided *open_decided(const struct measured *m) {
   const double launch = m->machine->launch * m->machine->clock;
-  const struct schedule_ways ways = ways_of(m);
-  schedule_weigh(&ways, (uint32_t)(launch + 0.5), &m->worth);
-}
-
-static void add_up_columns(struct measured *m) {
-  const struct schedule_placement *p = &m->times.placement;
-  for (unsigned q = 0; q < p->pieces; q++) {
-    m->columns[q][0] = 0;
-    for (unsigned part = 0; part < p->parts[q]; part++)
-      m->columns[q][part + 1] = m->columns[q][part] + p->width[q][part];
-  }
+  return decided_open(&(struct decided_tables){.times = &m->times,
+                                               .controlled = is_controlled(m) ? &m->controlled : NULL,
+                                               .charged = &m->charged,
+                                               .policy = m->policy,
+                                               .launch = (uint32_t)(launch + 0.5)});
 }
 
 // What goes by the tables: decisions, and whether they pay. Returns 0 or a code, with a line in `error`.
@@ -156,11 +160,10 @@ static int prepare(struct measured *m, const struct serving_options *options, ch
     return DUPLEX_ERROR_ARGUMENT;
   }
   m->classes = classes_of(m);
-  add_up_columns(m);
+  fill_shares(m);
   m->slope = longest_of(&own_times(m)->slope);
-  if (m->policy == SCHEDULE_BEST) weigh(m);
-  m->kept = calloc(KEPT, sizeof *m->kept);
-  return m->kept ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
+  m->decided = open_decided(m);
+  return m->decided ? DUPLEX_OK : DUPLEX_ERROR_NO_MEMORY;
 }
 
 // The tables of the cycle model, or what an xPU alone tells. Under policy pim no expert is the xPU's: any
@@ -209,7 +212,8 @@ int measured_stripe(const struct measured *measured, struct measured **striped,
   *striped = m;
   if (!m) return DUPLEX_ERROR_NO_MEMORY;
   *m = *measured;
-  m->kept = NULL;  // which prepare gives it
+  m->decided = NULL;  // which prepare gives it
+  memset(m->kept, 0, sizeof m->kept);
   schedule_stripe(&m->times);
   if (is_controlled(m)) schedule_stripe(&m->controlled);
   const int status = prepare(m, options, error, size);
@@ -221,14 +225,8 @@ int measured_stripe(const struct measured *measured, struct measured **striped,
 
 void measured_close(struct measured *m) {
   if (!m) return;
-  free(m->kept);
+  decided_close(m->decided);
   free(m);
-}
-
-// What a decision knows of a count: the spaces of the paper's policy are in order of their tokens, for all
-// others only groups matter.
-static unsigned decided_tokens(enum schedule_policy policy, unsigned count) {
-  return policy == SCHEDULE_SPACES ? count : schedule_groups(count) * 8;
 }
 
 // The counts in falling order within each class. Those that a decision does not tell apart stay in the order
@@ -247,42 +245,11 @@ static void sort_counts(const struct measured *m, const uint16_t *counts, uint16
   }
 }
 
-// The policy's decision about sorted counts; kept ones are taken again.
-static void decide(struct measured *m, enum schedule_policy policy, const uint16_t *counts) {
-  uint16_t tokens[SCHEDULE_EXPERTS];
-  uint64_t hash = (14695981039346656037u ^ policy) * 1099511628211u;  // FNV-1a
-  const unsigned experts = m->layout.of_group;
-  for (unsigned e = 0; e < experts; e++) {
-    tokens[e] = (uint16_t)decided_tokens(policy, counts[e]);
-    hash = (hash ^ tokens[e]) * 1099511628211u;
-  }
-  struct kept *kept = &m->kept[(hash ^ hash >> 32) % KEPT];
-  const size_t size = experts * sizeof *tokens;
-  if (experts <= KEPT_EXPERTS && kept->hash == hash && kept->decision.policy == policy &&
-      memcmp(kept->tokens, tokens, size) == 0) {
-    m->decision = &kept->decision;
-    return;
-  }
-  struct schedule_decision *decision = experts <= KEPT_EXPERTS ? &kept->decision : &m->one;
-  schedule_divide(policy, &m->charged, tokens, &m->work, decision);
-  m->decision = decision;
-  if (experts > KEPT_EXPERTS) return;
-  kept->hash = hash;
-  memcpy(kept->tokens, tokens, size);
-}
-
 // The share of an expert that is Logic-PIM's.
-static double pim_share(const struct measured *m, unsigned expert) {
-  const struct schedule_placement *p = &m->times.placement;
-  double cut = 0;
-  double all = 0;
-  if (m->decision->policy != SCHEDULE_BEST || p->layout == SCHEDULE_STRIPED)
-    return m->decision->cut[0][expert] > 0;
-  for (unsigned q = 0; q < p->pieces; q++) {
-    cut += m->columns[q][m->decision->cut[q][expert]];
-    all += m->columns[q][p->parts[q]];
-  }
-  return cut / all;
+static double pim_share(const struct measured *m, const struct schedule_decision *decision, unsigned expert) {
+  if (decision->policy != SCHEDULE_BEST || m->times.placement.layout == SCHEDULE_STRIPED)
+    return decision->cut[0][expert] > 0;
+  return m->share[decision->cut[0][expert]][decision->cut[1][expert]];
 }
 
 // Bytes and products of an expert, and what of them is Logic-PIM's. One that is divided by its tokens is read
@@ -291,25 +258,15 @@ struct expert_work {
   double bytes, pim_bytes, macs, pim_macs;
 };
 
-static struct expert_work work_of(const struct measured *m, unsigned expert, unsigned tokens) {
+static struct expert_work work_of(const struct measured *m, const struct schedule_decision *decision,
+                                  unsigned expert, unsigned tokens) {
   const double weights = (double)m->model->matrices * m->model->hidden * m->model->inner;
-  const unsigned cut_tokens = schedule_cut_tokens(m->decision, expert, tokens);
-  const double share = pim_share(m, expert);
-  if (tokens == 0) return (struct expert_work){0};
+  const unsigned cut_tokens = schedule_cut_tokens(decision, expert, tokens);
+  const double share = pim_share(m, decision, expert);
   return (struct expert_work){.bytes = 2 * weights * (cut_tokens < tokens ? 1 + share : 1),
                               .pim_bytes = 2 * weights * share,
                               .macs = weights * tokens,
                               .pim_macs = weights * cut_tokens * share};
-}
-
-struct group_cost {
-  double seconds, sides, checked, xpu, pim;  // seconds with charges; of both phases; of the tables; busy
-  double beside;                             // bytes of all stacks of a device
-  double charge[SERVING_CHARGES];
-};
-
-static uint64_t decision_clocks(const struct measured *m, const uint16_t *counts) {
-  return charges_decision(counts, m->layout.of_group, &m->times.placement);
 }
 
 // A controller decides within its job where all experts have the same pieces.
@@ -328,20 +285,18 @@ static void add_search(const struct measured *m, const uint16_t *given, bool dec
     phases[i].job_clocks += (uint32_t)charges_search((size_t)first * phases[i].jobs, decided);
 }
 
-// The phases of the decision, by the table of each firmware: `given` in a device's order, `counts` sorted.
+// What a layer is charged for; it has the phases of what was decided.
 static struct layer_phases phases_of(const struct measured *m, const uint16_t *given,
-                                     const uint16_t *counts) {
-  const struct schedule_decision *d = m->decision;
-  const bool decided = schedule_is_decided((enum schedule_policy)d->policy);
-  struct layer_phases layer = {.costs = schedule_costs_of(&m->times, d),
-                               .decision = decided ? decision_clocks(m, counts) : 0,
+                                     struct decided_layer *decided) {
+  struct layer_phases layer = {.phase = decided->phase,
+                               .costs = schedule_costs_of(&m->times, decided->decision),
+                               .decision = decided->decision_clocks,
                                .shape = m->times.shape};
-  schedule_phases(&m->times, counts, d, layer.phase);
   if (!is_controlled(m)) return layer;
-  schedule_phases(&m->controlled, counts, d, layer.controlled);
   const bool in_job = decides_in_job(m, &layer);
-  add_search(m, given, in_job, layer.controlled);
-  layer.controlled_costs = schedule_costs_of(&m->controlled, d);
+  add_search(m, given, in_job, decided->controlled);
+  layer.controlled = decided->controlled;
+  layer.controlled_costs = schedule_costs_of(&m->controlled, decided->decision);
   if (in_job) layer.counts = charges_counts(m->layout.of_group);
   return layer;
 }
@@ -353,39 +308,54 @@ static double checked_clocks(const struct schedule_phase phase[2]) {
   return (double)sum;
 }
 
-// `best` where its decision pays with all that it brings about, or one side alone, as on a device.
-static enum schedule_policy policy_for(struct measured *m, uint16_t *counts) {
-  const struct schedule_ways ways = ways_of(m);
-  if (m->policy != SCHEDULE_BEST) return m->policy;
-  return schedule_worthwhile(&m->worth, &ways, counts, decision_clocks(m, counts));
-}
-
-// Decides one group's experts and charges them: seconds of both sides, energy, work.
-static struct group_cost run_group(struct measured *m, const uint16_t *given, struct experts_cost *cost) {
-  uint16_t counts[SCHEDULE_EXPERTS];
-  struct group_cost g = {0};
+// Adds energy and work of the experts of a device.
+static void add_work(const struct measured *m, const struct schedule_decision *decision,
+                     const uint16_t *counts, struct group_cost *g) {
   const struct processor *pim = &m->machine->pim;
   const struct processor *xpu = &m->machine->xpu;
+  for (unsigned e = 0; e < m->layout.of_group; e++) {
+    if (!counts[e]) continue;
+    const struct expert_work work = work_of(m, decision, e, counts[e]);
+    g->pim_dram_j += work.pim_bytes * pim->dram_j;
+    g->dram_j += work.pim_bytes * pim->dram_j + (work.bytes - work.pim_bytes) * xpu->dram_j;
+    g->work.macs += work.macs;
+    g->work.bytes += work.bytes;
+    g->comp_j += work.pim_macs * pim->mac_j + (work.macs - work.pim_macs) * xpu->mac_j;
+  }
+}
+
+// Decides one group's experts and charges them.
+static struct group_cost run_group(struct measured *m, const uint16_t *given) {
+  uint16_t counts[SCHEDULE_EXPERTS];
+  struct decided_layer decided;
+  struct group_cost g = {0};
   sort_counts(m, given, counts);
-  decide(m, policy_for(m, counts), counts);
-  const struct layer_phases layer = phases_of(m, given, counts);
+  decided_divide(m->decided, counts, &decided);
+  const struct layer_phases layer = phases_of(m, given, &decided);
   const struct schedule_phase *phase = layer.phase;
   g.pim = (double)(phase[0].pim + phase[1].pim) / m->machine->clock;
   g.xpu = (double)(phase[0].xpu + phase[1].xpu) / m->machine->clock;
   g.checked = checked_clocks(phase) / m->machine->clock;
-  for (unsigned e = 0; e < m->layout.of_group; e++) {
-    const struct expert_work work = work_of(m, e, counts[e]);
-    cost->pim_dram_j += work.pim_bytes * pim->dram_j;
-    cost->dram_j += work.pim_bytes * pim->dram_j + (work.bytes - work.pim_bytes) * xpu->dram_j;
-    cost->work.macs += work.macs;
-    cost->work.bytes += work.bytes;
-    cost->comp_j += work.pim_macs * pim->mac_j + (work.macs - work.pim_macs) * xpu->mac_j;
-  }
+  add_work(m, decided.decision, counts, &g);
   g.beside = phases_bytes(&layer);
   g.sides = phases_charge(m->machine, &layer, g.charge);
   g.seconds = g.sides;
   for (unsigned i = 0; i < SERVING_CHARGES; i++) g.seconds += g.charge[i];
   return g;
+}
+
+// The same, of few experts as it was before.
+static const struct group_cost *cost_of(struct measured *m, const uint16_t *given, struct group_cost *own) {
+  const unsigned experts = m->layout.of_group;
+  if (experts > FEW) {
+    *own = run_group(m, given);
+    return own;
+  }
+  const unsigned second = experts > 1 ? given[1] : 0;
+  struct kept *kept = &m->kept[(given[0] + 61 * second) % KEPT];
+  if (kept->known && kept->counts[0] == given[0] && kept->counts[1] == second) return &kept->cost;
+  *kept = (struct kept){true, {given[0], (uint16_t)second}, run_group(m, given)};
+  return &kept->cost;
 }
 
 // The share of a number that a call of several has.
@@ -413,18 +383,29 @@ static unsigned calls_of(const struct measured *m, const unsigned *counts) {
   return (unsigned)calls;
 }
 
+static void add_group(const struct expert_layout *layout, const struct group_cost *g,
+                      struct experts_cost *cost) {
+  cost->xpu_busy += g->xpu / layout->groups;
+  cost->pim_busy += g->pim / layout->groups;
+  cost->beside += g->beside * layout->devices;
+  cost->work.macs += g->work.macs;
+  cost->work.bytes += g->work.bytes;
+  cost->dram_j += g->dram_j;
+  cost->comp_j += g->comp_j;
+  cost->pim_dram_j += g->pim_dram_j;
+}
+
 // Adds a call of all devices, of which the slowest counts.
 static void run_call(struct measured *m, const unsigned *counts, unsigned call, unsigned calls,
                      struct experts_cost *cost, double *charge) {
   struct group_cost slowest = {0};
   for (unsigned i = 0; i < m->layout.groups; i++) {
     uint16_t of_call[SCHEDULE_EXPERTS];
+    struct group_cost own;
     for (unsigned e = 0; e < m->layout.of_group; e++) of_call[e] = (uint16_t)share_of(*counts++, call, calls);
-    const struct group_cost g = run_group(m, of_call, cost);
-    if (g.seconds > slowest.seconds) slowest = g;
-    cost->xpu_busy += g.xpu / m->layout.groups;
-    cost->pim_busy += g.pim / m->layout.groups;
-    cost->beside += g.beside * m->layout.devices;
+    const struct group_cost *g = cost_of(m, of_call, &own);
+    if (g->seconds > slowest.seconds) slowest = *g;
+    add_group(&m->layout, g, cost);
   }
   for (unsigned i = 0; i < SERVING_CHARGES; i++) charge[i] += slowest.charge[i];
   cost->seconds += slowest.sides;

@@ -9,10 +9,10 @@
 
 // A layer of experts on a device.
 struct layer_phases {
-  struct schedule_phase phase[2];
+  const struct schedule_phase *phase;  // both
   const struct schedule_costs *costs;
   // The same with firmware that takes its time on the RV32 controller. costs NULL: it takes none.
-  struct schedule_phase controlled[2];
+  const struct schedule_phase *controlled;
   const struct schedule_costs *controlled_costs;
   uint64_t counts;              // clocks in which it takes the counts of a decision that is part of its job
   uint64_t decision;            // clocks on the controller; 0: nothing is decided

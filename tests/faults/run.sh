@@ -7,6 +7,10 @@
 # A fault that does not apply exactly once, a fault that the test does not find, or a test that fails without any fault: exit status 1.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+case ${1:---help} in
+  --help) sed -n '3,7s/^# //p' tests/faults/run.sh; exit $(($# ? 0 : 2)) ;;
+  -*) echo "faults: $1: expected a build folder, then options" >&2; exit 2 ;;
+esac
 mkdir -p "$1"
 build=$(cd "$1" && pwd)
 shift
