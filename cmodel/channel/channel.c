@@ -208,6 +208,13 @@ static void beats_clock(struct channel_timing *c, const struct job_timing *job, 
   stream_request_clock(&c->request, job, in->job_valid, in->count, dram->read_ready);
 }
 
+void channel_rest_clock(struct channel_timing *c, const struct job_timing *job, const struct channel_in *in,
+                        struct channel_out *out) {
+  static const struct channel_step none;
+  const struct bundle_controller_out dram = dram_clock(c, job, in, &none);
+  *out = (struct channel_out){.xpu_row_grant = dram.xpu_row_grant, .open = dram.open};
+}
+
 void channel_timing_clock(struct channel_timing *c, const struct job_timing *job, const struct channel_in *in,
                           struct channel_out *out) {
   struct channel_step step = look(c, job, in);

@@ -68,5 +68,9 @@ static inline bool channel_bus_load(const struct channel_timing *c) {
 // One clock; the command pins of the clock are in c->controller.pins before the call.
 void channel_timing_clock(struct channel_timing *c, const struct job_timing *job, const struct channel_in *in,
                           struct channel_out *out);
+// The same where no job is under way and none starts: all but DRAM stays as it is. Of `out` it has the grant
+// and the open bundles.
+void channel_rest_clock(struct channel_timing *c, const struct job_timing *job, const struct channel_in *in,
+                        struct channel_out *out);
 
 #endif

@@ -111,6 +111,7 @@ static size_t entry_bytes(uint64_t address, size_t size) {
 
 int duplex_xpu_read(struct duplex_xpu_traffic *x, uint64_t address, size_t size) {
   if (!xpu_is_range(address, size)) return DUPLEX_ERROR_ARGUMENT;
+  x->foreseen = false;
   while (size) {
     const size_t bytes = entry_bytes(address, size);
     const size_t of_row = bytes < DUPLEX_ROW_SET_BYTES ? bytes : DUPLEX_ROW_SET_BYTES;
@@ -153,9 +154,10 @@ bool xpu_reads_want(const struct duplex_xpu_traffic *x, unsigned bundle, unsigne
 }
 
 // What a pair needs for its next row, of banks that owe no refresh and have no writes.
-static struct xpu_candidate open_pair(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned pair) {
+static struct duplex_xpu_candidate open_pair(const struct duplex_xpu_traffic *x, unsigned bundle,
+                                             unsigned pair) {
   const uint16_t row = row_of(x, bundle, pair);
-  struct xpu_candidate c = {.command = XPU_NOTHING};
+  struct duplex_xpu_candidate c = {.command = XPU_NOTHING};
   for (unsigned bank = 2 * pair; bank < 2 * pair + 2 && c.command == XPU_NOTHING; bank++) {
     const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
     if ((b->open && b->row == row) || b->owed || !needs_row(x, bundle, bank)) continue;
@@ -164,13 +166,13 @@ static struct xpu_candidate open_pair(const struct duplex_xpu_traffic *x, unsign
   return c;
 }
 
-struct xpu_candidate xpu_reads_row(const struct duplex_xpu_traffic *x) {
-  struct xpu_candidate best = {.command = XPU_NOTHING};
+struct duplex_xpu_candidate xpu_reads_row(const struct duplex_xpu_traffic *x) {
+  struct duplex_xpu_candidate best = {.command = XPU_NOTHING};
   uint64_t most = 0;
   for (unsigned i = 0; x->reads_left && i < DUPLEX_BUNDLES * PAIRS; i++) {
     const uint64_t left = x->read[i / PAIRS].pair[i % PAIRS].left;
     if (left <= most || !can_read(x, i / PAIRS, i % PAIRS)) continue;
-    const struct xpu_candidate c = open_pair(x, i / PAIRS, i % PAIRS);
+    const struct duplex_xpu_candidate c = open_pair(x, i / PAIRS, i % PAIRS);
     if (c.command != XPU_NOTHING) best = c, most = left;
   }
   return best;

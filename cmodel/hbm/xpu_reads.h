@@ -11,7 +11,7 @@ void xpu_read_column(struct duplex_xpu_traffic *x, unsigned bundle, unsigned ban
 
 // Whether queued reads keep a bank from its refresh; the row command that they want most; one column command.
 bool xpu_reads_want(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank);
-struct xpu_candidate xpu_reads_row(const struct duplex_xpu_traffic *x);
+struct duplex_xpu_candidate xpu_reads_row(const struct duplex_xpu_traffic *x);
 void xpu_reads_column(struct duplex_xpu_traffic *x);
 
 #endif

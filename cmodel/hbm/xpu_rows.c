@@ -14,10 +14,10 @@ bool xpu_rank_ready(const struct duplex_xpu_traffic *x, unsigned bundle, unsigne
          x->now >= x->group_act_at[rank][bank % 4] && x->now >= x->ref_at[rank];
 }
 
-struct xpu_candidate xpu_open_row(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank,
-                                  uint16_t row) {
+struct duplex_xpu_candidate xpu_open_row(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank,
+                                         unsigned row) {
   const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
-  struct xpu_candidate c = {XPU_NOTHING, bundle, bank, row};
+  struct duplex_xpu_candidate c = {XPU_NOTHING, bundle, bank, row};
   if (b->open && b->row != row && x->now >= b->pre_at) c.command = DUPLEX_ROW_COMMAND_PRE;
   if (!b->open && xpu_rank_ready(x, bundle, bank) && x->now >= x->activations[bundle / 2][0])
     c.command = DUPLEX_ROW_COMMAND_ACT;

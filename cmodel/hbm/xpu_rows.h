@@ -14,11 +14,6 @@ enum {
 
 enum { XPU_URGENT = 6 };  // so many refreshes that are owed do not wait for reads or writes any more
 
-struct xpu_candidate {
-  unsigned command, bundle, bank;
-  uint16_t row;
-};
-
 static inline unsigned xpu_clocks(unsigned tck) { return (tck + 1) / 2; }
 
 // Whether the xPU can move these bytes of a channel: whole pieces, and there.
@@ -28,7 +23,7 @@ bool xpu_is_range(uint64_t address, size_t size);
 bool xpu_rank_ready(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank);
 
 // What a bank needs, and may have in this clock, to have this row open.
-struct xpu_candidate xpu_open_row(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank,
-                                  uint16_t row);
+struct duplex_xpu_candidate xpu_open_row(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank,
+                                         unsigned row);
 
 #endif

@@ -43,6 +43,7 @@ void duplex_xpu_take(struct duplex_xpu_traffic *x, unsigned owned) {
   x->owned = owned;
   x->streams = x->wants_to_stream && owned;
   x->column = 0;
+  x->foreseen = false;
 }
 
 void duplex_xpu_see_refresh(struct duplex_xpu_traffic *x, unsigned bundle) { x->refreshes[bundle]++; }
@@ -71,6 +72,7 @@ void duplex_xpu_skip(struct duplex_xpu_traffic *x, uint64_t clocks, uint64_t int
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) x->refreshes[bundle] += intervals;
   x->refresh_due += intervals * (x->timing.nREFI / 2);
   x->now += clocks;
+  x->foreseen = false;
 }
 
 // Pairs go round the owned bundles, then round the banks, then to the next row.
@@ -98,9 +100,10 @@ static bool is_wanted(const struct duplex_xpu_traffic *x, unsigned bundle, unsig
 }
 
 // A refresh that a bank owes, or the PRE before it, if nobody wants its row; XPU_NOTHING: none, or not now.
-static struct xpu_candidate refresh_of(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank) {
+static struct duplex_xpu_candidate refresh_of(const struct duplex_xpu_traffic *x, unsigned bundle,
+                                              unsigned bank) {
   const struct duplex_xpu_bank *b = &x->bank[bundle][bank];
-  struct xpu_candidate c = {XPU_NOTHING, bundle, bank, 0};
+  struct duplex_xpu_candidate c = {XPU_NOTHING, bundle, bank, 0};
   if (b->owed == 0 || is_wanted(x, bundle, bank) || xpu_writes_want(x, bundle, bank) ||
       xpu_reads_want(x, bundle, bank))
     return c;
@@ -110,11 +113,11 @@ static struct xpu_candidate refresh_of(const struct duplex_xpu_traffic *x, unsig
 }
 
 // The refresh of this clock: first that of a bank whose reads wait for it.
-static struct xpu_candidate refresh(const struct duplex_xpu_traffic *x) {
-  struct xpu_candidate first = {.command = XPU_NOTHING};
+static struct duplex_xpu_candidate refresh(const struct duplex_xpu_traffic *x) {
+  struct duplex_xpu_candidate first = {.command = XPU_NOTHING};
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
     for (unsigned bank = 0; x->owned >> bundle & 1 && bank < 8; bank++) {
-      const struct xpu_candidate c = refresh_of(x, bundle, bank);
+      const struct duplex_xpu_candidate c = refresh_of(x, bundle, bank);
       if (c.command == XPU_NOTHING) continue;
       if (x->read[bundle].pair[bank / 2].left) return c;
       if (first.command == XPU_NOTHING) first = c;
@@ -124,28 +127,28 @@ static struct xpu_candidate refresh(const struct duplex_xpu_traffic *x) {
 }
 
 // Rows of bundles that were given back.
-static struct xpu_candidate close_given(const struct duplex_xpu_traffic *x) {
+static struct duplex_xpu_candidate close_given(const struct duplex_xpu_traffic *x) {
   for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++)
     for (unsigned bank = 0; !(x->owned >> bundle & 1) && bank < 8; bank++)
       if (x->bank[bundle][bank].open && x->now >= x->bank[bundle][bank].pre_at)
-        return (struct xpu_candidate){DUPLEX_ROW_COMMAND_PRE, bundle, bank, 0};
-  return (struct xpu_candidate){.command = XPU_NOTHING};
+        return (struct duplex_xpu_candidate){DUPLEX_ROW_COMMAND_PRE, bundle, bank, 0};
+  return (struct duplex_xpu_candidate){.command = XPU_NOTHING};
 }
 
 // The row command of this clock: rows of bundles given away are closed first, then writes, then reads, then
 // the stream, then refreshes.
-static struct xpu_candidate choose(const struct duplex_xpu_traffic *x) {
-  const struct xpu_candidate given =
-      x->gave ? close_given(x) : (struct xpu_candidate){.command = XPU_NOTHING};
+static struct duplex_xpu_candidate choose(const struct duplex_xpu_traffic *x) {
+  const struct duplex_xpu_candidate given =
+      x->gave ? close_given(x) : (struct duplex_xpu_candidate){.command = XPU_NOTHING};
   if (given.command != XPU_NOTHING) return given;
-  const struct xpu_candidate written = xpu_writes_row(x);
+  const struct duplex_xpu_candidate written = xpu_writes_row(x);
   if (written.command != XPU_NOTHING) return written;
-  const struct xpu_candidate read = xpu_reads_row(x);
+  const struct duplex_xpu_candidate read = xpu_reads_row(x);
   if (read.command != XPU_NOTHING) return read;
   for (unsigned i = 0; i < AHEAD && is_streaming(x); i++) {
     const struct pair p = pair_at(x, x->pair + i);
     for (unsigned bank = p.bank; bank < p.bank + 2; bank++) {
-      const struct xpu_candidate c = xpu_open_row(x, p.bundle, bank, p.row);
+      const struct duplex_xpu_candidate c = xpu_open_row(x, p.bundle, bank, p.row);
       if (c.command != XPU_NOTHING) return c;
     }
   }
@@ -153,7 +156,7 @@ static struct xpu_candidate choose(const struct duplex_xpu_traffic *x) {
 }
 
 // Puts the chosen row command on the pins and notes what it makes later commands wait for.
-static void give(struct duplex_xpu_traffic *x, const struct xpu_candidate *c) {
+static void give(struct duplex_xpu_traffic *x, const struct duplex_xpu_candidate *c) {
   struct duplex_xpu_bank *b = &x->bank[c->bundle][c->bank];
   const struct duplex_dram_timing *t = &x->timing;
   const unsigned rank = c->bundle / 2;
@@ -161,10 +164,10 @@ static void give(struct duplex_xpu_traffic *x, const struct xpu_candidate *c) {
   x->pins.row_command = (uint8_t)c->command;
   x->pins.row_bundle = (uint8_t)c->bundle;
   x->pins.row_bank = (uint8_t)c->bank;
-  x->pins.row_address = c->row;
+  x->pins.row_address = (uint16_t)c->row;
   if (c->command == DUPLEX_ROW_COMMAND_ACT) {
     b->open = true;
-    b->row = c->row;
+    b->row = (uint16_t)c->row;
     b->rd_at = x->now + xpu_clocks(t->nRCDRD);
     b->wr_at = x->now + xpu_clocks(t->nRCDWR);
     b->pre_at = x->now + xpu_clocks(t->nRAS);
@@ -220,18 +223,20 @@ static bool any_open_given(const struct duplex_xpu_traffic *x) {
 }
 
 // ACT and REF need a grant: a bit for each of them in each rank.
-static uint8_t request_of(const struct xpu_candidate *c) {
+static uint8_t request_of(const struct duplex_xpu_candidate *c) {
   const unsigned rank = 1u << c->bundle / 2;
   if (c->command == DUPLEX_ROW_COMMAND_ACT) return (uint8_t)rank;
   return (uint8_t)(c->command == DUPLEX_ROW_COMMAND_REF ? rank << 2 : 0);
 }
 
-// Asks for the row command of the next clock.
+// Asks for the row command of the next clock. It is still that then, unless more is queued or bundles change
+// hands.
 static void ask(struct duplex_xpu_traffic *x) {
   x->now++;
-  const struct xpu_candidate next = choose(x);
+  x->next = choose(x);
   x->now--;
-  x->request = request_of(&next);
+  x->foreseen = true;
+  x->request = request_of(&x->next);
 }
 
 // All times are those of the pins, one clock after the decision.
@@ -242,10 +247,11 @@ void duplex_xpu_clock(struct duplex_xpu_traffic *x, unsigned grant) {
   if (x->owned == 0 && !x->gave) {  // nothing to do but to keep the time of refreshes
     memset(&x->pins, 0, sizeof x->pins);
     x->request = x->refreshed_bundles = 0;
+    x->foreseen = false;
     if (x->now == x->refresh_due) x->refresh_due += x->timing.nREFI / 2;
     return;
   }
-  struct xpu_candidate c = choose(x);
+  struct duplex_xpu_candidate c = x->foreseen ? x->next : choose(x);
   memset(&x->pins, 0, sizeof x->pins);
   if (request_of(&c) & ~(asked & grant)) c.command = XPU_NOTHING;
   if (c.command != XPU_NOTHING) give(x, &c);

@@ -38,6 +38,7 @@ static int add(struct duplex_xpu_traffic *x, uint64_t address) {
 
 int duplex_xpu_write(struct duplex_xpu_traffic *x, uint64_t address, size_t size) {
   if (!xpu_is_range(address, size)) return DUPLEX_ERROR_ARGUMENT;
+  x->foreseen = false;
   for (size_t done = 0; done < size; done += XPU_PIECE_BYTES) {
     const int error = add(x, address + done);
     if (error) return error;
@@ -56,15 +57,15 @@ bool xpu_writes_want(const struct duplex_xpu_traffic *x, unsigned bundle, unsign
   return q->first < q->count && x->owned >> bundle & 1 && x->bank[bundle][bank].owed < XPU_URGENT;
 }
 
-struct xpu_candidate xpu_writes_row(const struct duplex_xpu_traffic *x) {
-  struct xpu_candidate best = {.command = XPU_NOTHING};
+struct duplex_xpu_candidate xpu_writes_row(const struct duplex_xpu_traffic *x) {
+  struct duplex_xpu_candidate best = {.command = XPU_NOTHING};
   uint64_t most = 0;
   for (unsigned i = 0; x->writes_left && i < DUPLEX_BUNDLES * XPU_BANKS; i++) {
     const unsigned bundle = i / XPU_BANKS;
     const unsigned bank = i % XPU_BANKS;
     const uint64_t left = x->group_left[bundle / 2][bank % 4];
     if (left <= most || !xpu_writes_want(x, bundle, bank)) continue;
-    const struct xpu_candidate c = xpu_open_row(x, bundle, bank, oldest(x, bundle, bank)->row);
+    const struct duplex_xpu_candidate c = xpu_open_row(x, bundle, bank, oldest(x, bundle, bank)->row);
     if (c.command != XPU_NOTHING) best = c, most = left;
   }
   return best;

@@ -8,7 +8,7 @@
 // Whether writes keep a bank from its refresh; the row command that they want most; one column
 // command.
 bool xpu_writes_want(const struct duplex_xpu_traffic *x, unsigned bundle, unsigned bank);
-struct xpu_candidate xpu_writes_row(const struct duplex_xpu_traffic *x);
+struct duplex_xpu_candidate xpu_writes_row(const struct duplex_xpu_traffic *x);
 void xpu_writes_column(struct duplex_xpu_traffic *x);
 
 #endif

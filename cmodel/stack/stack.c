@@ -162,7 +162,7 @@ static void reset_units(struct stack_model *stack) {
   }
   twins_reset(&stack->twins, stack->channels);
   stack->owner = stack->registers.bundle_owner;
-  stack->open = 0;
+  stack->open = stack->settled = 0;
   stack->front_busy = stack->older_busy = stack->work_busy = stack->segment_room = stack->interrupt = false;
   stack->broadcast.room = BROADCAST_ROOM;
   result_bus_reset(&stack->bus);

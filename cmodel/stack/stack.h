@@ -38,6 +38,7 @@ struct stack_model {
   bool front_busy, older_busy, work_busy;
   bool segment_room;               // in every channel's queue
   bool interrupt;                  // the line in the last clock
+  unsigned settled;                // clocks since the last work, up to those in which all comes to rest
   uint64_t rose_at, fell_at;       // counts of clocks with which it changed last, 0: never
   unsigned open;                   // bundles with open rows
   unsigned owner;                  // as the DRAM and the xPU know it

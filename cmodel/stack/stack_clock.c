@@ -9,6 +9,7 @@
 #include "duplex/arithmetic.h"
 #include "duplex/error.h"
 
+#define SETTLE_CLOCKS 32u       // longer than any pipeline, and than what the controller counts to
 #define SLICES DUPLEX_CHANNELS  // of the shared buffers (rtl/control/shared_buffer.v)
 
 // The kind of the words that a job brings over the result bus.
@@ -146,15 +147,19 @@ static struct channel_in inputs_of(const struct stack_model *stack, unsigned i, 
   return channel;
 }
 
+// What a channel does in a clock: all of it, or its DRAM alone where no job is under way.
+typedef void channel_clock(struct channel_timing *c, const struct job_timing *job,
+                           const struct channel_in *in, struct channel_out *out);
+
 // One clock of channel `i` and its twins, and of the xPU on it; their DRAM commands are counted.
-static void clock_channel(struct stack_model *stack, unsigned i, const struct channel_in *in,
-                          struct channel_out *out) {
+static void clock_channel(struct stack_model *stack, unsigned i, channel_clock *clock,
+                          const struct channel_in *in, struct channel_out *out) {
   struct bundle_controller *dram = &stack->channel[i].controller;
   const struct duplex_hbm_pins pins = dram->pins;
   count_commands(&stack->commands, &pins, stack->twins.members[i]);
   dram->owner = stack->registers.bundle_owner;
   dram->strict = stack->registers.strict;
-  channel_timing_clock(&stack->channel[i], &stack->job, in, out);
+  clock(&stack->channel[i], &stack->job, in, out);
   clock_xpu(&stack->xpu[i], &pins, out->xpu_row_grant);
 }
 
@@ -182,7 +187,7 @@ static struct channels_out clock_channels(struct stack_model *stack, const struc
     struct channel_out out;
     if (!stack->twins.members[i]) continue;  // its leader is clocked
     all.segment_room &= attention_room(&stack->channel[i].attention);
-    clock_channel(stack, i, &in[i], &out);
+    clock_channel(stack, i, channel_timing_clock, &in[i], &out);
     all.open |= out.open;
     all.front |= out.front_busy;
     all.older |= out.older_busy;
@@ -222,14 +227,37 @@ static void note_interrupt(struct stack_model *stack) {
   *(stack->interrupt ? &stack->rose_at : &stack->fell_at) = stack->clocks + 1;
 }
 
-int stack_clock(struct stack_model *stack) {
+bool stack_working(const struct stack_model *stack) {
+  const struct operation_controller *c = &stack->controller;
+  return !registers_settled(&stack->registers) || operation_controller_busy(c) || c->error || c->fetched ||
+         c->start != 0 || stack->work_busy;
+}
+
+// Whether all that the last work left in pipelines and counters has come to rest, the interrupt line too.
+static bool is_settled(const struct stack_model *stack) { return stack->settled == SETTLE_CLOCKS; }
+
+// A clock in which nothing of the stack is at work but DRAM and the xPU's side of it.
+static void rest_clock(struct stack_model *stack) {
+  stack->open = 0;
+  for (unsigned i = 0; i < stack->channels; i++) {
+    if (!stack->twins.members[i]) continue;
+    const struct channel_in in = {.xpu_row_request = stack->xpu[i].request,
+                                  .xpu_ref = stack->xpu[i].refreshed_bundles};
+    struct channel_out out;
+    clock_channel(stack, i, channel_rest_clock, &in, &out);
+    stack->open |= out.open;
+  }
+  twins_join(&stack->twins, stack->channels, stack->channel, stack->xpu);
+  stack->clocks++;
+}
+
+// A clock of everything.
+static int working_clock(struct stack_model *stack) {
   const bool start = stack->controller.start & 1;
   const bool parity = stack->controller.parity;
   const uint32_t *job = stack->controller.job;
   const bool attention = start && DUPLEX_DESCRIPTOR_GET(job, OPCODE) == DUPLEX_OPCODE_ATTENTION;
   const bool job_valid = start && !attention;
-  note_interrupt(stack);
-  if (stack->owner != stack->registers.bundle_owner) stack_hand_over(stack);
   int error = DUPLEX_OK;
   if (job_valid) stack->job = job_of(stack, job);
   if (start) error = worker_push(&stack->worker, job);
@@ -263,6 +291,20 @@ int stack_clock(struct stack_model *stack) {
   return error;
 }
 
+int stack_clock(struct stack_model *stack) {
+  note_interrupt(stack);
+  if (stack->owner != stack->registers.bundle_owner) stack_hand_over(stack);
+  if (stack_working(stack)) {
+    stack->settled = 0;
+  } else if (is_settled(stack)) {
+    rest_clock(stack);
+    return DUPLEX_OK;
+  } else {
+    stack->settled++;
+  }
+  return working_clock(stack);
+}
+
 bool stack_xpu_busy(const struct stack_model *stack) {
   bool busy = stack->owner != stack->registers.bundle_owner;
   for (unsigned i = 0; i < stack->channels; i++)
@@ -270,15 +312,9 @@ bool stack_xpu_busy(const struct stack_model *stack) {
   return busy;
 }
 
-bool stack_working(const struct stack_model *stack) {
-  const struct operation_controller *c = &stack->controller;
-  return !registers_settled(&stack->registers) || operation_controller_busy(c) || c->error || c->fetched ||
-         c->start != 0 || stack->work_busy;
-}
-
 // No job and no access of the xPU is under way; DRAM rows may still have to be closed or refreshed.
 static bool stack_idle(const struct stack_model *stack) {
-  return !stack_working(stack) && !stack_xpu_busy(stack);
+  return is_settled(stack) && !stack_working(stack) && !stack_xpu_busy(stack);
 }
 
 // An idle stack is quiet up to the next refresh, which is done clock by clock. Whole intervals are passed

@@ -69,6 +69,11 @@ struct duplex_xpu_memory {
   size_t rows_room[DUPLEX_BUNDLES];
 };
 
+// A row command that a bank is to have; of nothing, none.
+struct duplex_xpu_candidate {
+  unsigned command, bundle, bank, row;
+};
+
 struct duplex_xpu_traffic {
   struct duplex_dram_timing timing;
   unsigned owned;                 // bundles of the xPU
@@ -90,10 +95,12 @@ struct duplex_xpu_traffic {
   struct duplex_xpu_queue queue[DUPLEX_BUNDLES][8];
   uint64_t writes_left, group_left[2][4];  // queued and not commanded; of a rank's bank group
   struct duplex_xpu_read_queue read[DUPLEX_BUNDLES];
-  uint64_t reads_left;              // queued and not commanded
-  uint64_t data_at;                 // when the data of the last one that was queued have come
-  uint64_t written_at;              // when those of the last queued write have gone out
-  unsigned reading;                 // the pair: 4 * bundle + pair
+  uint64_t reads_left;  // queued and not commanded
+  uint64_t data_at;     // when the data of the last one that was queued have come
+  uint64_t written_at;  // when those of the last queued write have gone out
+  unsigned reading;     // the pair: 4 * bundle + pair
+  bool foreseen;        // the row command of the next clock is known:
+  struct duplex_xpu_candidate next;
   struct duplex_xpu_memory memory;  // last: all before it is the state, which twins share
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An idle stack of the C model, whose clocks are passed over, against one that is clocked through: the same
-// commands, counters and DRAM state after random waits, hand-overs, rules, rows left open, reads and writes
-// of the xPU.
+// A stack of the C model without jobs, whose clocks are passed over, or are those of DRAM alone, against one
+// of which all is clocked through: the same commands, counters and DRAM state after random waits, hand-overs,
+// rules, rows left open, reads and writes of the xPU.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,6 +38,7 @@ static void same(struct duplex_backend *skipped, struct duplex_backend *clocked)
   clocked->ops->commands(clocked, &b);
   assert_memory_equal(&a, &b, sizeof a);
   assert_int_equal(model(skipped)->clocks, model(clocked)->clocks);
+  assert_int_equal(model(skipped)->open, model(clocked)->open);
   part_twins(skipped);
   part_twins(clocked);
   for (unsigned i = 0; i < CHANNELS; i++) {
@@ -50,6 +51,8 @@ static void same(struct duplex_backend *skipped, struct duplex_backend *clocked)
     assert_int_equal(x->now, y->now);
     assert_int_equal(x->refresh_due, y->refresh_due);
     assert_memory_equal(x->refreshes, y->refreshes, sizeof x->refreshes);
+    assert_int_equal(x->data_at, y->data_at);
+    assert_int_equal(x->written_at, y->written_at);
     for (unsigned bundle = 0; bundle < DUPLEX_BUNDLES; bundle++) {
       assert_int_equal(c->bundle[bundle].open, d->bundle[bundle].open);
       assert_int_equal(c->bundle[bundle].owed, d->bundle[bundle].owed);
@@ -68,6 +71,7 @@ static void put(struct duplex_backend *backend, uint32_t address, uint32_t value
 // As a job leaves it.
 static void leave_open(struct duplex_backend *backend, unsigned bundle) {
   part_twins(backend);
+  model(backend)->open |= 1u << bundle;
   for (unsigned i = 0; i < CHANNELS; i++) {
     struct bundle_controller *c = &model(backend)->channel[i].controller;
     c->bundle[bundle].open = true;
@@ -75,9 +79,16 @@ static void leave_open(struct duplex_backend *backend, unsigned bundle) {
   }
 }
 
+// A clock of everything: nothing has come to rest, no row command is known from the clock before.
+static void clock_all(struct stack_model *stack) {
+  stack->settled = 0;
+  for (unsigned i = 0; i < CHANNELS; i++) stack->xpu[i].foreseen = false;
+  assert_int_equal(stack_clock(stack), DUPLEX_OK);
+}
+
 static void wait_clocks(struct duplex_backend *skipped, struct duplex_backend *clocked, uint64_t clocks) {
   assert_int_equal(skipped->ops->advance(skipped, clocks, NULL), DUPLEX_OK);
-  for (uint64_t i = 0; i < clocks; i++) assert_int_equal(stack_clock(model(clocked)), DUPLEX_OK);
+  for (uint64_t i = 0; i < clocks; i++) clock_all(model(clocked));
 }
 
 // One thing that happens to both.
@@ -85,6 +96,7 @@ static void step(struct duplex_backend *both[2], struct duplex_random *random) {
   const uint32_t owner = (uint32_t)duplex_random_below(random, 16);
   const unsigned kind = (unsigned)duplex_random_below(random, 4);
   const unsigned bundle = (unsigned)duplex_random_below(random, DUPLEX_BUNDLES);
+  const uint64_t row = duplex_random_below(random, 4);
   for (unsigned i = 0; i < 2; i++) {
     struct duplex_backend *backend = both[i];
     const bool owned = model(backend)->registers.bundle_owner >> bundle & 1;
@@ -92,7 +104,7 @@ static void step(struct duplex_backend *both[2], struct duplex_random *random) {
     if (kind == 2 && owned) leave_open(backend, bundle);
     if (kind == 3 && !owned) {
       const uint8_t bytes[64] = {1};
-      const uint64_t address = (uint64_t)bundle << DUPLEX_BUNDLE_LSB;
+      const uint64_t address = (uint64_t)bundle << DUPLEX_BUNDLE_LSB | row << DUPLEX_ROW_LSB;
       if (owner & 2)
         assert_int_equal(backend->ops->xpu_read(backend, owner & 1, address, NULL, 3200), DUPLEX_OK);
       else
@@ -137,7 +149,26 @@ static void test_long(void **state) {
   backend->ops->close(backend);
 }
 
+// What work leaves behind it comes to rest: here the line of an interrupt whose status is cleared.
+static void test_interrupt(void **state) {
+  (void)state;
+  struct duplex_backend_options options = {.channels = CHANNELS, .threads = 1};
+  struct duplex_backend *backend;
+  assert_int_equal(duplex_cmodel_open(&options, &backend), DUPLEX_OK);
+  put(backend, DUPLEX_REG_INTERRUPT_ENABLE, 1u << DUPLEX_INTERRUPT_STATUS_ERROR_LSB);
+  put(backend, DUPLEX_REG_DOORBELL, DUPLEX_RING_ENTRIES + 1);  // of a ring that has not so many
+  assert_int_equal(backend->ops->advance(backend, 100, NULL), DUPLEX_OK);
+  assert_true(model(backend)->interrupt);
+  put(backend, DUPLEX_REG_INTERRUPT_STATUS, 1u << DUPLEX_INTERRUPT_STATUS_ERROR_LSB);
+  const uint64_t clocks = model(backend)->clocks;
+  assert_int_equal(backend->ops->advance(backend, 100, NULL), DUPLEX_OK);
+  assert_false(model(backend)->interrupt);
+  assert_true(model(backend)->fell_at <= clocks);
+  backend->ops->close(backend);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_idle), cmocka_unit_test(test_long)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_idle), cmocka_unit_test(test_interrupt),
+                                     cmocka_unit_test(test_long)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
