@@ -47,12 +47,13 @@ static void charge_launches(const struct machine *m, const struct layer_phases *
   if (phases) charge[SERVING_LAUNCHES] += phases * m->launch - hidden;
 }
 
-// What the layer takes longer with the firmware's time than without.
+// What the layer takes longer with the firmware's time than without. Nothing, where the table of the
+// controller has less: both were measured, at other places between two refreshes.
 static double firmware_clocks(const struct layer_phases *l, uint64_t without) {
   struct schedule_prediction with;
   if (!l->controlled_costs) return 0;
   schedule_predict(l->controlled_costs, l->controlled, &with);
-  return (double)with.total - (double)without + (double)l->counts;
+  return (double)(with.total > without ? with.total - without : 0) + (double)l->counts;
 }
 
 double phases_charge(const struct machine *m, const struct layer_phases *l, double *charge) {

@@ -142,6 +142,24 @@ static void test_search(void **state) {
   }
 }
 
+// Firmware makes nothing faster, whatever was measured of long layers: up to so many tokens of each expert.
+static void test_not_faster(void **state) {
+  static const char *const models[] = {"mixtral", "glam", "grok1"};
+  (void)state;
+  for (unsigned i = 0; i < 3; i++) {
+    struct system s;
+    open_system(&s, "hetero", models[i], 1, false);
+    for (unsigned tokens = 1; tokens <= 4096; tokens *= 2) {
+      unsigned numbers[SCHEDULE_EXPERTS];
+      double charge[SERVING_CHARGES] = {0};
+      for (unsigned e = 0; e < s.model.experts; e++) numbers[e] = tokens;
+      measured_run(s.measured, numbers, charge);
+      assert_true(charge[SERVING_FIRMWARE] >= 0);
+    }
+    measured_close(s.measured);
+  }
+}
+
 // What formulas take from a table is in it still: of units without tables.
 static void test_of_table(void **state) {
   static struct schedule_times tables[2];
@@ -204,8 +222,9 @@ static void test_without_tables(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),   cmocka_unit_test(test_search),
-                                     cmocka_unit_test(test_of_table), cmocka_unit_test(test_decisions),
-                                     cmocka_unit_test(test_native),   cmocka_unit_test(test_without_tables)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),        cmocka_unit_test(test_search),
+                                     cmocka_unit_test(test_of_table),      cmocka_unit_test(test_not_faster),
+                                     cmocka_unit_test(test_decisions),     cmocka_unit_test(test_native),
+                                     cmocka_unit_test(test_without_tables)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
