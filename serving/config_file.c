@@ -81,7 +81,8 @@ int config_open(struct config_file *file, const char *folder, const char *name, 
   json_error_t where;
   file->root = json_loads(file->text, JSON_REJECT_DUPLICATES, &where);
   if (!file->root)
-    return complain(file, DUPLEX_ERROR_FORMAT, "%s:%d: %s, expected JSON", name, where.line, where.text);
+    return complain(file, DUPLEX_ERROR_FORMAT, "%s:%d: %s, expected JSON%s", name, where.line, where.text,
+                    json_error_code(&where) == json_error_duplicate_key ? " with each key once" : "");
   if (!json_is_object(file->root))
     return complain(file, DUPLEX_ERROR_FORMAT, "%s:1: expected a JSON object", name);
   return DUPLEX_OK;
