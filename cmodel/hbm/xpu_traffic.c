@@ -247,7 +247,6 @@ void duplex_xpu_clock(struct duplex_xpu_traffic *x, unsigned grant) {
   if (x->owned == 0 && !x->gave) {  // nothing to do but to keep the time of refreshes
     memset(&x->pins, 0, sizeof x->pins);
     x->request = x->refreshed_bundles = 0;
-    x->foreseen = false;
     if (x->now == x->refresh_due) x->refresh_due += x->timing.nREFI / 2;
     return;
   }

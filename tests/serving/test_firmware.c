@@ -160,6 +160,28 @@ static void test_not_faster(void **state) {
   }
 }
 
+// Costs of devices with two experts are kept by the tokens of both: no layer before changes one, nor does one
+// that is kept at the same place.
+static void test_kept(void **state) {
+  static const unsigned tokens[] = {1, 4097, 64, 1};
+  struct system fresh;
+  struct system used;
+  double charge[SERVING_CHARGES] = {0};
+  unsigned numbers[SCHEDULE_EXPERTS];
+  (void)state;
+  open_system(&used, "duplex-pe", "mixtral", 1, false);
+  assert_int_equal(experts_layout(&used.machine, &used.model).of_group, 2);
+  for (unsigned i = 0; i < sizeof tokens / sizeof *tokens; i++) {
+    for (unsigned e = 0; e < EXPERTS; e++) numbers[e] = e % 2 ? tokens[i] : 9;
+    const struct experts_cost again = measured_run(used.measured, numbers, charge);
+    open_system(&fresh, "duplex-pe", "mixtral", 1, false);
+    const struct experts_cost once = measured_run(fresh.measured, numbers, charge);
+    assert_memory_equal(&again, &once, sizeof once);
+    measured_close(fresh.measured);
+  }
+  measured_close(used.measured);
+}
+
 // What formulas take from a table is in it still: of units without tables.
 static void test_of_table(void **state) {
   static struct schedule_times tables[2];
@@ -222,9 +244,9 @@ static void test_without_tables(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),        cmocka_unit_test(test_search),
-                                     cmocka_unit_test(test_of_table),      cmocka_unit_test(test_not_faster),
-                                     cmocka_unit_test(test_decisions),     cmocka_unit_test(test_native),
-                                     cmocka_unit_test(test_without_tables)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),   cmocka_unit_test(test_search),
+                                     cmocka_unit_test(test_of_table), cmocka_unit_test(test_not_faster),
+                                     cmocka_unit_test(test_kept),     cmocka_unit_test(test_decisions),
+                                     cmocka_unit_test(test_native),   cmocka_unit_test(test_without_tables)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
