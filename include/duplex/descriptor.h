@@ -78,7 +78,8 @@
 #define DUPLEX_DESC_BLOCK_ROWS_WORD 4
 #define DUPLEX_DESC_BLOCK_ROWS_LSB 0
 #define DUPLEX_DESC_BLOCK_ROWS_WIDTH 7
-// GEMM: each block starts with a beat of 64 signed 8-bit row exponents (and 64 zero bytes)
+// GEMM: each block starts with a column whose first bytes are 64 signed 8-bit row exponents; the others are
+// zero
 #define DUPLEX_DESC_EXPONENTS_WORD 4
 #define DUPLEX_DESC_EXPONENTS_LSB 8
 #define DUPLEX_DESC_EXPONENTS_WIDTH 1
@@ -92,6 +93,12 @@
 #define DUPLEX_DESC_GATED_WORD 4  // GEMM to shared buffer: rows 2i and 2i+1 are gate and up of h row i
 #define DUPLEX_DESC_GATED_LSB 18
 #define DUPLEX_DESC_GATED_WIDTH 1
+// GEMM to shared buffer: the channels take turns: word w of channel c, two of its rows, makes the results
+// from DST_ADDRESS + (w * channels + c) * n on, n 1 if GATED, otherwise 2; ROWS is channels * CHANNEL_ROWS;
+// rows of a channel and of a block are even
+#define DUPLEX_DESC_INTERLEAVED_WORD 4
+#define DUPLEX_DESC_INTERLEAVED_LSB 19
+#define DUPLEX_DESC_INTERLEAVED_WIDTH 1
 // GEMM: columns of the last k-tile that the activations have, 0 for all 64; the others are taken as zero
 #define DUPLEX_DESC_K_LAST_WORD 4
 #define DUPLEX_DESC_K_LAST_LSB 24
@@ -104,6 +111,12 @@
 #define DUPLEX_DESC_CHANNEL_ROWS_WORD 6
 #define DUPLEX_DESC_CHANNEL_ROWS_LSB 0
 #define DUPLEX_DESC_CHANNEL_ROWS_WIDTH 24
+// GEMM, one stream: rows of each k-tile that a block has in DRAM behind those of the job, and that are passed
+// over; if not 0 it is even, as ROWS, CHANNEL_ROWS and BLOCK_ROWS are, and BLOCK_ROWS + SKIP_ROWS is at most
+// 64
+#define DUPLEX_DESC_SKIP_ROWS_WORD 6
+#define DUPLEX_DESC_SKIP_ROWS_LSB 24
+#define DUPLEX_DESC_SKIP_ROWS_WIDTH 7
 // GEMM: first shared-buffer word (64 bytes) of the activation tiles; bit 14 selects the buffer
 #define DUPLEX_DESC_X_ADDRESS_WORD 7
 #define DUPLEX_DESC_X_ADDRESS_LSB 0
