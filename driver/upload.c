@@ -46,7 +46,7 @@ static uint8_t *place_of_tile(const struct weight_layout *layout, uint8_t *beats
 // One block as it streams; `block` has room for a whole one. Returns its bytes.
 static size_t arrange_block(const struct weight_layout *layout, const struct upload_source *source,
                             uint32_t first_row, uint32_t rows, uint8_t *block) {
-  const size_t header = layout->exponents ? DUPLEX_BEAT_BYTES : 0;
+  const size_t header = layout_header(layout);
   if (layout->two_streams) memset(block, 0, (size_t)layout->stride * DUPLEX_ROW_SET_BYTES);
   if (header) {
     memset(block, 0, header);
