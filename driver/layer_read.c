@@ -22,10 +22,6 @@ static uint32_t block_rows(const struct weight_layout *layout, uint32_t rows, ui
   return (uint32_t)duplex_smaller(left, layout->block_rows);
 }
 
-static uint32_t header_bytes(const struct weight_layout *layout) {
-  return layout->exponents ? DUPLEX_BEAT_BYTES : 0;
-}
-
 // Bytes of a resident matrix, row set by row set: visit gets each run.
 static int for_each_run(const struct resident *from, uint32_t block, uint32_t begin, uint32_t end,
                         int (*visit)(void *context, uint64_t address, uint32_t at, uint32_t bytes),
@@ -58,7 +54,7 @@ static int list_run(void *context, uint64_t address, uint32_t at, uint32_t bytes
 // them.
 static int list_block(const struct resident *from, uint32_t block, uint32_t rows, uint32_t tile, uint32_t row,
                       struct listing *listing) {
-  const uint32_t header = header_bytes(from->layout);
+  const uint32_t header = layout_header(from->layout);
   const uint32_t tile_bytes = rows * DUPLEX_BEAT_BYTES;
   const uint32_t end = header + from->layout->k_tiles * tile_bytes;
   if (tile == 0 && row == 0) return for_each_run(from, block, 0, end, list_run, listing);
@@ -171,7 +167,7 @@ static void copy_row(const struct request *request, const uint8_t *block, uint32
 // The rows of a block of a channel that were asked for; `first`: of the block in the channel.
 static void copy_block(const struct request *request, const struct weight_layout *layout, unsigned channel,
                        const uint8_t *block, uint32_t first, uint32_t rows) {
-  const uint32_t header = header_bytes(layout);
+  const uint32_t header = layout_header(layout);
   for (uint32_t row = request->odd; row < rows; row += request->unit) {
     const uint32_t own = layout_row(layout, channel, first + row) / request->unit;
     if (own < request->first || own >= request->first + request->count) continue;
@@ -184,7 +180,7 @@ static void copy_block(const struct request *request, const struct weight_layout
 // The part of one block that holds the request.
 static int read_block(struct reading *reading, const struct resident *from, const struct request *request,
                       uint32_t block, uint32_t first, uint32_t rows) {
-  const uint32_t header = header_bytes(from->layout);
+  const uint32_t header = layout_header(from->layout);
   const uint32_t tile_bytes = rows * DUPLEX_BEAT_BYTES;
   const uint32_t begin = header + (uint32_t)(request->first_column / DUPLEX_WIDTH) * tile_bytes;
   const uint32_t end =

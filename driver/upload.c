@@ -63,7 +63,7 @@ static void arrange_tiles(const struct weight_layout *layout, const struct uploa
 // its bytes.
 static size_t arrange_block(const struct weight_layout *layout, const struct upload_source *source,
                             unsigned channel, uint32_t first, uint32_t rows, uint8_t *block) {
-  const size_t header = layout->exponents ? DUPLEX_BEAT_BYTES : 0;
+  const size_t header = layout_header(layout);
   if (layout->two_streams) memset(block, 0, (size_t)layout->stride * DUPLEX_ROW_SET_BYTES);
   if (header) {
     memset(block, 0, header);

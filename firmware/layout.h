@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "duplex/enumerations.h"
+#include "duplex/params.h"
 
 // A run of logical row sets in a stripe set.
 struct region {
@@ -33,6 +34,11 @@ struct weight_layout {
 // to 65,536 (two_streams: to 32,768, so that the activations of both fit a shared buffer). False if it does
 // not fit the fields of a descriptor.
 bool weight_layout(struct weight_layout *layout, uint32_t k, uint32_t channels);
+
+// Bytes of a block before its weights: a column with the exponents of its rows, where there are any.
+static inline uint32_t layout_header(const struct weight_layout *layout) {
+  return layout->exponents ? DUPLEX_COLUMN_BYTES : 0;
+}
 
 // Rows that lie in one channel, those behind the end of the matrix too.
 uint32_t layout_channel_rows(const struct weight_layout *layout, uint32_t channel);

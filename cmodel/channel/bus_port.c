@@ -6,6 +6,8 @@
 
 void bus_port_start(struct bus_port *p, const struct job_timing *job, uint32_t address, uint32_t count) {
   p->kind = job->kind;
+  p->interleaved = job->interleaved;
+  p->word_step = job->word_step;
   p->two_groups = job->two_groups;
   p->second_group = false;
   p->group = job->dst_group;
@@ -20,7 +22,7 @@ void bus_port_start(struct bus_port *p, const struct job_timing *job, uint32_t a
 static void next_address(struct bus_port *p, const struct result_marks *head) {
   const bool load = p->kind >= DUPLEX_BUS_WORD_LOAD;
   const bool tile_end = p->word_of_tile == DUPLEX_TILE_WORDS - 1;
-  uint32_t next = p->address + (p->kind == DUPLEX_BUS_WORD_GATED || head->single ? 1 : 2);
+  uint32_t next = p->address + (head->single ? 1 : p->word_step);
   if (load) next = p->address + (tile_end ? p->tile_step : 4);
   p->word_of_tile = (p->word_of_tile + 1) % DUPLEX_TILE_WORDS;
   p->rows -= head->single ? 1 : 2;
@@ -39,6 +41,8 @@ void bus_port_clock(struct bus_port *p, bool push, const struct result_marks *ma
     const struct result_marks head = p->word[0];
     word->kind = (uint8_t)p->kind;
     word->single = head.single;
+    word->interleaved = p->interleaved;
+    word->in_turn = p->interleaved && p->second_group == p->two_groups;
     word->last = p->rows == (head.single ? 1 : 2);
     word->address = p->address & 0x1ffff;
     next_address(p, &head);

@@ -9,14 +9,15 @@
 struct bus_word {
   uint8_t channel, kind;
   bool last, single, parity;
-  uint32_t address;  // 16-byte units
+  bool interleaved, in_turn;  // in_turn: of the last group of tokens, so that it comes in order of address
+  uint32_t address;           // 16-byte units
 };
 
 struct bus_port {
   struct result_marks word[2];
   unsigned count, kind, word_of_tile;
-  bool two_groups, second_group, out;
-  uint32_t group, block, address, rows, tile_step;
+  bool interleaved, two_groups, second_group, out;
+  uint32_t group, block, address, rows, word_step, tile_step;
 };
 
 void bus_port_start(struct bus_port *p, const struct job_timing *job, uint32_t address, uint32_t count);

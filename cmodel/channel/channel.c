@@ -122,6 +122,7 @@ static struct bundle_controller_out dram_clock(struct channel_timing *c, const s
       .write_stripe = c->write.stripe,
       .read_base = a->read_valid ? c->attention.sequencer.base : c->request.base,
       .read_columns = a->read_valid ? a->read_columns : c->request.columns,
+      .read_runs = a->read_valid ? (struct read_runs){0} : c->request.runs,
       .write_column = c->write.address & ((1u << (16 + DUPLEX_COLUMN_BITS)) - 1)};
   struct bundle_controller_out dram;
   bundle_controller_clock(&c->controller, &dram_in, &dram);

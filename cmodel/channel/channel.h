@@ -61,6 +61,7 @@ void channel_timing_reset(struct channel_timing *c, const struct duplex_dram_tim
 
 static inline bool channel_word_ready(const struct channel_timing *c) { return c->gate.words != 2; }
 static inline bool channel_bus_valid(const struct channel_timing *c) { return c->port.count != 0; }
+static inline bool channel_bus_interleaved(const struct channel_timing *c) { return c->port.interleaved; }
 static inline bool channel_bus_load(const struct channel_timing *c) {
   return c->port.kind >= DUPLEX_BUS_WORD_LOAD;
 }

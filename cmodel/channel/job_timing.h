@@ -9,11 +9,11 @@
 #include "duplex/enumerations.h"
 
 struct job_timing {
-  bool load, bus, exponents, two_groups, two_streams;
+  bool load, bus, exponents, two_groups, two_streams, interleaved;
   enum duplex_bus_word kind;
-  unsigned format, k_tiles, k_last, block_rows, blocks;
+  unsigned format, k_tiles, k_last, block_rows, skip_rows, blocks;
   unsigned src_base, src_stripe, src_stride, dst_base, dst_stripe, dst_stride;
-  uint32_t x_address, x_stride, dst_address, dst_group, tile_step;
+  uint32_t x_address, x_stride, dst_address, dst_group, word_step, tile_step;
 };
 
 #endif

@@ -7,10 +7,13 @@
 // The size of the next block; its columns take the RTL seven clocks.
 static void request_block(struct stream_request *r, const struct job_timing *job) {
   r->rows = duplex_smaller(r->left, job->block_rows);
+  const uint32_t all = r->rows + job->skip_rows;  // of a k-tile
   r->left -= r->rows;
   r->step = DUPLEX_ROW_BITS + 1;
   r->columns = job->two_streams ? duplex_two_stream_row_sets(job->k_tiles) * DUPLEX_COLUMNS
-                                : (r->rows * job->k_tiles + job->exponents + 1) / 2;
+                                : (all * job->k_tiles - job->skip_rows + 1) / 2 + job->exponents;
+  r->runs = (struct read_runs){job->exponents, (uint8_t)((r->rows / 2 - 1) % DUPLEX_COLUMNS),
+                               (uint8_t)(job->skip_rows / 2)};
 }
 
 void stream_request_clock(struct stream_request *r, const struct job_timing *job, bool start, uint32_t count,

@@ -59,7 +59,8 @@ void weight_stream_clock(struct weight_stream *s, const struct job_timing *job, 
                          const struct beat *beat) {
   const bool block_done = beat->issue && beat->last && beat->tile_end;
   const bool set_end = !job->two_streams || s->place == ROW_SET_BEATS - 1;
-  const bool odd = job->two_streams ? !set_end : (job->k_tiles & s->rows & 1) ^ job->exponents;
+  const bool odd = job->two_streams ? !set_end : job->k_tiles & s->rows & 1;
+  const bool header_ends = beat->drop && s->state == STREAM_HEADER && s->place % 2;
   const bool dropped = beat->drop && s->state == STREAM_PAD && set_end;
   const bool leave = (block_done && !odd) || (dropped && s->over);
   if (beat->issue || beat->drop) s->place = (s->place + 1) % ROW_SET_BEATS;
@@ -72,7 +73,7 @@ void weight_stream_clock(struct weight_stream *s, const struct job_timing *job, 
   } else if (beat->issue) {
     if (block_done || (beat->turn_end && !set_end)) s->state = STREAM_PAD;
     advance(s, job, beat);
-  } else if (dropped || (beat->drop && s->state == STREAM_HEADER)) {
+  } else if (dropped || header_ends) {
     s->state = STREAM_BEATS;
   }
   s->load = start;

@@ -70,7 +70,9 @@ static inline uint32_t channel_share_of(const uint32_t *d, unsigned channel, uns
   const uint32_t rows = DUPLEX_DESCRIPTOR_GET(d, ROWS);
   const uint32_t most = DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS);
   const uint64_t first = (uint64_t)channel * most;
-  *address = start + (uint32_t)(DUPLEX_DESCRIPTOR_GET(d, GATED) ? first / 2 : first);
+  const uint32_t rows_of_unit = DUPLEX_DESCRIPTOR_GET(d, GATED) ? 2 : 1;
+  *address = start + (uint32_t)(first / rows_of_unit);
+  if (DUPLEX_DESCRIPTOR_GET(d, INTERLEAVED)) *address = start + channel * 2 / rows_of_unit;  // a word has two
   return duplex_smaller(first < rows ? (uint32_t)(rows - first) : 0, most);
 }
 

@@ -28,10 +28,10 @@ static void use_gemm(const uint32_t *d, uint32_t *used) {
   USE(CHAIN), USE(DESTINATION), USE(SRC_STRIDE), USE(K_TILES), USE(GROUPS), USE(BLOCKS), USE(BLOCK_ROWS),
       USE(K_LAST);
   USE(ROWS), USE(CHANNEL_ROWS), USE(X_ADDRESS);
-  if (!DUPLEX_DESCRIPTOR_GET(d, TWO_STREAMS)) USE(EXPONENTS);
+  if (!DUPLEX_DESCRIPTOR_GET(d, TWO_STREAMS)) USE(EXPONENTS), USE(SKIP_ROWS);
   if (DUPLEX_DESCRIPTOR_GET(d, GROUPS) == 2) USE(X_STRIDE), USE(TWO_STREAMS);
   if (DUPLEX_DESCRIPTOR_GET(d, GROUPS) == 2 && to_shared) USE(DST_GROUP);
-  if (to_shared) USE(GATED), USE(DST_ADDRESS);
+  if (to_shared) USE(GATED), USE(INTERLEAVED), USE(DST_ADDRESS);
   if (to_dram) USE(FORMAT), USE(DST_BASE), USE(DST_STRIPE), USE(DST_STRIDE);
 }
 
@@ -79,8 +79,8 @@ static bool source_leaves(const uint32_t *d, bool load, unsigned channels) {
     return DUPLEX_DESCRIPTOR_GET(d, SRC_BASE) + row_sets >
            duplex_row_sets_of(DUPLEX_DESCRIPTOR_GET(d, SRC_STRIPE));
   }
-  const uint32_t beats = DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS) * DUPLEX_DESCRIPTOR_GET(d, K_TILES) +
-                         DUPLEX_DESCRIPTOR_GET(d, EXPONENTS);
+  const uint32_t rows = DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS) + DUPLEX_DESCRIPTOR_GET(d, SKIP_ROWS);
+  const uint32_t beats = rows * DUPLEX_DESCRIPTOR_GET(d, K_TILES) + 2 * DUPLEX_DESCRIPTOR_GET(d, EXPONENTS);
   const uint32_t row_sets = DUPLEX_DESCRIPTOR_GET(d, TWO_STREAMS)
                                 ? duplex_two_stream_row_sets(DUPLEX_DESCRIPTOR_GET(d, K_TILES))
                                 : duplex_divide_up(beats, 2 * DUPLEX_COLUMNS);
@@ -142,14 +142,23 @@ static uint32_t check_load(const uint32_t *d, unsigned channels, uint32_t owner,
              : DUPLEX_STACK_ERROR_NONE;
 }
 
+// Rows come in pairs: in words of results that are told apart, or in columns behind which others are passed
+// over.
+static bool in_pairs(const uint32_t *d) {
+  return DUPLEX_DESCRIPTOR_GET(d, GATED) || DUPLEX_DESCRIPTOR_GET(d, INTERLEAVED) ||
+         DUPLEX_DESCRIPTOR_GET(d, SKIP_ROWS);
+}
+
 // Blocks, rows of a block, groups: out of range, odd where rows come in pairs, or too few for the channel's
 // rows.
 static bool blocks_wrong(const uint32_t *d) {
-  const bool range = DUPLEX_DESCRIPTOR_GET(d, BLOCKS) == 0 || DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS) == 0 ||
-                     DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS) > DUPLEX_ROWS ||
-                     DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS) == 0;
-  const bool odd = DUPLEX_DESCRIPTOR_GET(d, GATED) && ((DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS) & 1) ||
-                                                       (DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS) & 1));
+  const bool range =
+      DUPLEX_DESCRIPTOR_GET(d, BLOCKS) == 0 || DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS) == 0 ||
+      DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS) + DUPLEX_DESCRIPTOR_GET(d, SKIP_ROWS) > DUPLEX_ROWS ||
+      DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS) == 0;
+  const bool odd = (DUPLEX_DESCRIPTOR_GET(d, SKIP_ROWS) & 1) ||
+                   (in_pairs(d) && ((DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS) & 1) ||
+                                    (DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS) & 1)));
   const bool groups = DUPLEX_DESCRIPTOR_GET(d, GROUPS) < 1 || DUPLEX_DESCRIPTOR_GET(d, GROUPS) > 2 ||
                       DUPLEX_DESCRIPTOR_GET(d, GROUPS) * DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS) > DUPLEX_ROWS;
   return range || odd || groups ||
@@ -157,11 +166,13 @@ static bool blocks_wrong(const uint32_t *d) {
              DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS);
 }
 
-// Rows of the whole matrix: none, odd where they come in pairs, or more than all channels have.
+// Rows of the whole matrix: none, odd where they come in pairs, more than all channels have, or of
+// interleaved results fewer.
 static bool rows_wrong(const uint32_t *d, unsigned channels) {
-  return DUPLEX_DESCRIPTOR_GET(d, ROWS) == 0 ||
-         (DUPLEX_DESCRIPTOR_GET(d, GATED) && (DUPLEX_DESCRIPTOR_GET(d, ROWS) & 1)) ||
-         DUPLEX_DESCRIPTOR_GET(d, ROWS) > (uint64_t)channels * DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS);
+  const uint64_t most = (uint64_t)channels * DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS);
+  return DUPLEX_DESCRIPTOR_GET(d, ROWS) == 0 || (in_pairs(d) && (DUPLEX_DESCRIPTOR_GET(d, ROWS) & 1)) ||
+         DUPLEX_DESCRIPTOR_GET(d, ROWS) > most ||
+         (DUPLEX_DESCRIPTOR_GET(d, INTERLEAVED) && DUPLEX_DESCRIPTOR_GET(d, ROWS) < most);
 }
 
 // As check_load.

@@ -14,8 +14,8 @@ void result_bus_reset(struct result_bus *b) {
   b->room = BUS_ROOM;
 }
 
-int result_bus_grant(const struct result_bus *b, uint32_t valid, uint32_t load) {
-  const uint32_t from = valid & (~load | 1u << b->turn);
+int result_bus_grant(const struct result_bus *b, uint32_t valid, uint32_t load, uint32_t interleaved) {
+  const uint32_t from = valid & (~load | 1u << b->turn) & (~interleaved | 1u << b->next);
   return b->room == 0 || from == 0 ? -1 : __builtin_ctz(from);
 }
 
@@ -33,15 +33,17 @@ struct control_write result_bus_write(const struct result_bus *b) {
   return (struct control_write){.valid = b->write_valid && !joins(b),
                                 .load_word = b->load_word,
                                 .done = b->done[1],
+                                .in_turn = b->in_turn[1],
                                 .done_parity = b->done_result[1].parity,
                                 .word = b->write_word,
                                 .done_channel = b->done_result[1].channel};
 }
 
-// The channel whose word of a LOAD comes next: 16 words, a tile, from each in turn. `word`: the one that is
-// taken, NULL for none.
+// The channel whose word of a LOAD comes next: 16 words, a tile, from each in turn; of interleaved results a
+// word. `word`: the one that is taken, NULL for none.
 static void turns_clock(struct result_bus *b, bool load_start, const struct bus_word *word,
                         unsigned channels) {
+  if (word && word->interleaved) b->next = (b->next + 1) % channels;
   if (load_start) {
     b->turn = b->turn_word = 0;
   } else if (word && word->kind >= DUPLEX_BUS_WORD_LOAD) {
@@ -85,10 +87,13 @@ void result_bus_clock(struct result_bus *b, bool load_start, const struct bus_wo
   b->done[1] = b->done[0];
   b->done_result[1] = b->done_result[0];
   b->done[0] = result.valid && result.last;
+  b->in_turn[1] = b->in_turn[0];
+  b->in_turn[0] = result.valid && result.in_turn;
   b->done_result[0] = result;
   b->pipe[b->pipe_head] = (struct activation_result){.valid = row,
                                                      .last = head.last && ends,
                                                      .ends = ends,
+                                                     .in_turn = head.in_turn && ends,
                                                      .parity = head.parity,
                                                      .channel = head.channel,
                                                      .unit = (head.address + b->part) & 0x1ffff};

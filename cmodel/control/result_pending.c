@@ -3,22 +3,25 @@
 #include "cmodel/control/result_pending.h"
 
 void result_pending_start(struct result_pending *p, const struct job_timing *job, uint32_t units,
-                          uint32_t channel_units, uint32_t none) {
+                          uint32_t step_units, uint32_t none) {
   *p = (struct result_pending){.active = true,
                                .load = job->load,
+                               .interleaved = job->interleaved,
                                .low = job->dst_address,
                                .high = job->dst_address + units,
-                               .step = channel_units,
+                               .step = step_units,
                                .done = none};
 }
 
-void result_pending_clock(struct result_pending *p, bool stop, bool load_word, bool done,
+void result_pending_clock(struct result_pending *p, bool stop, bool load_word, bool in_turn, bool done,
                           unsigned done_channel) {
-  const bool shift = p->active && !p->load && (p->done & 1);
+  const bool shift = p->active && !p->load && !p->interleaved && (p->done & 1);
   if (done) p->done |= 1u << ((done_channel - p->first) & 31);
   if (shift) {
     p->done >>= 1;
     p->first++;
+    p->low += p->step;
+  } else if (p->interleaved && in_turn) {
     p->low += p->step;
   } else if (p->load && load_word) {
     p->low += 4;

@@ -48,6 +48,7 @@ void bundle_controller_reset(struct bundle_controller *c, const struct duplex_dr
   c->timing = timing_of(timing);
   c->owner = c->owner_before = 15;
   c->credits = read_credits;
+  c->fresh = true;
   c->refresh_due = c->timing.refresh_interval - 1;
 }
 
@@ -75,10 +76,35 @@ static void turns_clock(struct bundle_controller *c, const struct bundle_control
     stripe_map(in->write_column / DUPLEX_COLUMNS, in->write_stripe, &c->write_bundle, &c->write_row);
 }
 
+// The read of a column: how many of its run are behind it, the one that is read next, counted from the
+// beginning of this row set, and whether it is the last one of its stream, or of the row set.
+struct read_step {
+  unsigned run_left, next;
+  bool stream_ends, pop;
+};
+
+static struct read_step read_step_of(const struct bundle_controller *c) {
+  const struct row_set *slot = &c->queue.slot[0];
+  struct read_step step;
+  step.run_left = c->fresh ? (unsigned)slot->runs.length + slot->runs.header : c->run_left;
+  step.next = c->column + 1 + (step.run_left ? 0 : slot->runs.skip);
+  step.stream_ends = slot->end && c->column == slot->last_column;
+  step.pop = step.stream_ends || step.next >= DUPLEX_COLUMNS;
+  return step;
+}
+
+// Behind a read.
+static void next_column(struct bundle_controller *c, const struct read_step *step) {
+  c->run_left = step->run_left ? step->run_left - 1 : c->queue.slot[0].runs.length;
+  c->column = step->stream_ends ? 0 : step->next % DUPLEX_COLUMNS;
+  c->started = !step->pop;
+  c->fresh = step->stream_ends;
+}
+
 // The column command of this clock, if any, on the pins, and what it makes the next ones wait for; credits,
-// and the shift registers of data that will come and go. `pop`: the oldest row set ends with this read.
+// and the shift registers of data that will come and go.
 static void columns_clock(struct bundle_controller *c, const struct bundle_controller_in *in, bool rd,
-                          bool wr, bool pop) {
+                          bool wr, const struct read_step *step) {
   const struct bundle_timing *t = &c->timing;
   const uint64_t next = c->now + 1;
   const uint8_t bundle = rd ? c->queue.slot[0].bundle : c->write_bundle;
@@ -94,10 +120,7 @@ static void columns_clock(struct bundle_controller *c, const struct bundle_contr
     c->pins.column_address = (uint8_t)(rd ? c->column : in->write_column % DUPLEX_COLUMNS);
   }
   c->credits += (unsigned)in->read_credit - (unsigned)rd;
-  if (rd) {
-    c->column = pop ? 0 : c->column + 1;
-    c->started = !pop;
-  }
+  if (rd) next_column(c, step);
   c->reads = (c->reads << 1 | rd) & ((4u << t->read_latency) - 1);
   c->writes = (c->writes << 1 | wr) & ((4u << t->write_latency) - 1);
 }
@@ -126,7 +149,8 @@ void bundle_controller_clock(struct bundle_controller *c, const struct bundle_co
   const uint64_t bus_at = q->slot[0].bundle / 2 == c->last_rank ? c->rd_same_at : c->rd_other_at;
   const bool rd = !c->write_mode && rd_open && c->now >= bus_at && c->credits != 0;
   const bool wr = rows.write_here && wr_open && c->now >= c->wr_at;
-  const bool pop = rd && c->column == q->slot[0].last_column;
+  const struct read_step step = read_step_of(c);
+  const bool pop = rd && step.pop;
   out->read_ready = !q->map && !q->stream;
   out->write_ready = wr;
   out->read_beat_valid = c->reads >> c->timing.read_latency & 3;
@@ -137,8 +161,9 @@ void bundle_controller_clock(struct bundle_controller *c, const struct bundle_co
   for (unsigned b = 0; b < DUPLEX_BUNDLES; b++)
     out->open |= (uint8_t)((c->bundle[b].open || c->bundle[b].half) << b);
   out->xpu_row_grant = (uint8_t)row_scheduler_clock(c, &rows, in, rd ? rd_open : 0, wr ? wr_open : 0, pop);
-  const struct row_set_request request = {in->read_valid, in->read_stripe, in->read_base, in->read_columns};
-  columns_clock(c, in, rd, wr, pop);
+  const struct row_set_request request = {in->read_valid, in->read_stripe, in->read_base, in->read_columns,
+                                          in->read_runs};
+  columns_clock(c, in, rd, wr, &step);
   turns_clock(c, in, read_blocked, wr_open != 0, rd, wr);
   row_set_queue_clock(&c->queue, &request, pop);
   c->now++;

@@ -53,8 +53,8 @@ struct bundle_controller {
   uint16_t write_row;
   unsigned patience, urgent, linger, turn, credits;
   // columns
-  unsigned column;
-  bool started;
+  unsigned column, run_left;  // the next one, and how many of its run are behind it
+  bool started, fresh;        // fresh: the next one is the first of its stream
   uint8_t last_rank;
   uint64_t rd_same_at, rd_other_at, wr_at;
   uint32_t reads, writes;  // data on their way, one bit a clock
@@ -68,6 +68,7 @@ struct bundle_controller_in {
   uint8_t read_stripe, write_stripe;
   uint16_t read_base;
   uint32_t read_columns, write_column;
+  struct read_runs read_runs;
 };
 
 // What stands at the outputs in this clock, before its edge.

@@ -8,8 +8,9 @@
 // The next row set of the stream enters a slot.
 static void push(struct row_set_queue *q, struct row_set *slot) {
   const bool last = q->left <= DUPLEX_COLUMNS;
-  *slot = (struct row_set){true, q->bundle,
-                           (uint8_t)((last ? q->left - 1 : DUPLEX_COLUMNS - 1) % DUPLEX_COLUMNS), q->row};
+  *slot = (struct row_set){true,      last,
+                           q->bundle, (uint8_t)((last ? q->left - 1 : DUPLEX_COLUMNS - 1) % DUPLEX_COLUMNS),
+                           q->row,    q->runs};
   if (last) q->stream = false;
   q->left -= DUPLEX_COLUMNS;
   const unsigned above = q->stripe & ~((2u << q->bundle) - 1);
@@ -44,5 +45,6 @@ void row_set_queue_clock(struct row_set_queue *q, const struct row_set_request *
   if (!q->map) return;
   q->left = request->columns;
   q->stripe = request->stripe;
+  q->runs = request->runs;
   stripe_map(request->base, request->stripe, &q->base_bundle, &q->base_row);
 }

@@ -43,6 +43,14 @@ static int drain_to_dram(const struct channel_job *job, uint32_t block, uint32_t
   return write_results(job, block, bytes, size);
 }
 
+// The unit of results that a row of this channel makes, or a gate row with the row behind it. Interleaved:
+// the channels' words of two rows take turns.
+static uint32_t unit_of(const struct channel_job *job, uint32_t row) {
+  const uint32_t rows_of_h = DUPLEX_DESCRIPTOR_GET(job->descriptor, GATED) ? 2 : 1;
+  if (!DUPLEX_DESCRIPTOR_GET(job->descriptor, INTERLEAVED)) return (job->first + row) / rows_of_h;
+  return (row / 2 * job->execution->channels + job->channel) * 2 / rows_of_h + row % 2 / rows_of_h;
+}
+
 // Rows of exact sums of a token group through the activation into the shared buffer: one row, or a gate row
 // and its up row, gives a unit of 8 lanes in binary16.
 static void drain_to_shared(const struct channel_job *job, uint32_t group, uint32_t first_row, uint32_t rows,
@@ -52,7 +60,7 @@ static void drain_to_shared(const struct channel_job *job, uint32_t group, uint3
   for (uint32_t row = 0; row < rows; row += rows_of_h) {
     uint8_t *to = job->execution->shared +
                   (size_t)(DUPLEX_DESCRIPTOR_GET(d, DST_ADDRESS) +
-                           group * DUPLEX_DESCRIPTOR_GET(d, DST_GROUP) + (first_row + row) / rows_of_h) *
+                           group * DUPLEX_DESCRIPTOR_GET(d, DST_GROUP) + unit_of(job, first_row + row)) *
                       DUPLEX_UNIT_BYTES;
     const uint32_t up = row + rows_of_h - 1;
     for (unsigned lane = 0; lane < DUPLEX_LANES; lane++) {
@@ -75,24 +83,34 @@ static void collect_stream(const uint8_t *row_sets, uint32_t group, uint32_t k_t
            row_sets + (size_t)(k / 2 * 2 + group) * DUPLEX_ROW_SET_BYTES + k % 2 * tile_bytes, tile_bytes);
 }
 
-// Bytes of a block as it lies in DRAM.
+// Rows behind those of each k-tile are left out. `rows` of a k-tile are kept.
+static void collect_rows(const uint32_t *d, uint32_t rows, uint8_t *beats) {
+  const size_t kept = (size_t)rows * DUPLEX_BEAT_BYTES;
+  const size_t held = kept + (size_t)DUPLEX_DESCRIPTOR_GET(d, SKIP_ROWS) * DUPLEX_BEAT_BYTES;
+  for (uint32_t k = 1; k < DUPLEX_DESCRIPTOR_GET(d, K_TILES); k++)
+    memmove(beats + k * kept, beats + k * held, kept);
+}
+
+// Bytes of a block as it lies in DRAM, up to the last that is used.
 static size_t block_bytes(const uint32_t *d, uint32_t rows) {
   if (DUPLEX_DESCRIPTOR_GET(d, TWO_STREAMS))
     return (size_t)duplex_two_stream_row_sets(DUPLEX_DESCRIPTOR_GET(d, K_TILES)) * DUPLEX_ROW_SET_BYTES;
-  return (size_t)(rows * DUPLEX_DESCRIPTOR_GET(d, K_TILES) + DUPLEX_DESCRIPTOR_GET(d, EXPONENTS)) *
-         DUPLEX_BEAT_BYTES;
+  const uint32_t skip = DUPLEX_DESCRIPTOR_GET(d, SKIP_ROWS);
+  return (size_t)((rows + skip) * DUPLEX_DESCRIPTOR_GET(d, K_TILES) - skip) * DUPLEX_BEAT_BYTES +
+         DUPLEX_DESCRIPTOR_GET(d, EXPONENTS) * DUPLEX_COLUMN_BYTES;
 }
 
 // `bytes` has room for a block, and behind it for the weights of one group.
 static int run_block(struct channel_job *job, uint32_t block, uint32_t rows, uint8_t *bytes) {
   const uint32_t *d = job->descriptor;
-  const size_t header = DUPLEX_DESCRIPTOR_GET(d, EXPONENTS) * DUPLEX_BEAT_BYTES;
+  const size_t header = DUPLEX_DESCRIPTOR_GET(d, EXPONENTS) * DUPLEX_COLUMN_BYTES;
   const size_t size = block_bytes(d, rows);
   struct duplex_sum sums[DUPLEX_ROWS * DUPLEX_LANES] = {0};
   int8_t exponents[DUPLEX_ROWS] = {0};
   read_row_sets(job, DUPLEX_DESCRIPTOR_GET(d, SRC_BASE) + block * DUPLEX_DESCRIPTOR_GET(d, SRC_STRIDE),
                 DUPLEX_DESCRIPTOR_GET(d, SRC_STRIPE), bytes, size);
   if (header) memcpy(exponents, bytes, sizeof exponents);
+  if (DUPLEX_DESCRIPTOR_GET(d, SKIP_ROWS)) collect_rows(d, rows, bytes + header);
   for (uint32_t group = 0; group < DUPLEX_DESCRIPTOR_GET(d, GROUPS); group++) {
     if (DUPLEX_DESCRIPTOR_GET(d, TWO_STREAMS))
       collect_stream(bytes, group, DUPLEX_DESCRIPTOR_GET(d, K_TILES), rows, bytes + size);
@@ -104,7 +122,7 @@ static int run_block(struct channel_job *job, uint32_t block, uint32_t rows, uin
   if (DUPLEX_DESCRIPTOR_GET(d, DESTINATION) == DUPLEX_DESTINATION_DRAM)
     return drain_to_dram(job, block, rows, sums, exponents);
   for (uint32_t group = 0; group < DUPLEX_DESCRIPTOR_GET(d, GROUPS); group++)
-    drain_to_shared(job, group, job->first + block * DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS), rows,
+    drain_to_shared(job, group, block * DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS), rows,
                     sums + group * rows * DUPLEX_LANES, exponents);
   return DUPLEX_OK;
 }

@@ -20,18 +20,24 @@ static enum duplex_bus_word word_of(const uint32_t *d) {
                                                                            : DUPLEX_BUS_WORD_LOAD;
 }
 
+// Results of a word of two rows.
+static unsigned units_of_word(const uint32_t *d) { return DUPLEX_DESCRIPTOR_GET(d, GATED) ? 1 : 2; }
+
 // The fields of a job that the units use.
 static struct job_timing job_of(const struct stack_model *stack, const uint32_t *d) {
   const bool load = DUPLEX_DESCRIPTOR_GET(d, OPCODE) == DUPLEX_OPCODE_LOAD;
+  const bool interleaved = DUPLEX_DESCRIPTOR_GET(d, INTERLEAVED);
   return (struct job_timing){.load = load,
                              .bus = load || DUPLEX_DESCRIPTOR_GET(d, DESTINATION) != DUPLEX_DESTINATION_DRAM,
                              .exponents = DUPLEX_DESCRIPTOR_GET(d, EXPONENTS),
                              .two_groups = DUPLEX_DESCRIPTOR_GET(d, GROUPS) == 2,
                              .two_streams = DUPLEX_DESCRIPTOR_GET(d, TWO_STREAMS),
+                             .interleaved = interleaved,
                              .kind = word_of(d),
                              .format = DUPLEX_DESCRIPTOR_GET(d, FORMAT),
                              .k_tiles = DUPLEX_DESCRIPTOR_GET(d, K_TILES),
                              .block_rows = DUPLEX_DESCRIPTOR_GET(d, BLOCK_ROWS),
+                             .skip_rows = DUPLEX_DESCRIPTOR_GET(d, SKIP_ROWS),
                              .blocks = DUPLEX_DESCRIPTOR_GET(d, BLOCKS),
                              .src_base = DUPLEX_DESCRIPTOR_GET(d, SRC_BASE),
                              .src_stripe = DUPLEX_DESCRIPTOR_GET(d, SRC_STRIPE),
@@ -43,6 +49,7 @@ static struct job_timing job_of(const struct stack_model *stack, const uint32_t 
                              .x_stride = DUPLEX_DESCRIPTOR_GET(d, X_STRIDE),
                              .dst_address = DUPLEX_DESCRIPTOR_GET(d, DST_ADDRESS),
                              .dst_group = DUPLEX_DESCRIPTOR_GET(d, DST_GROUP),
+                             .word_step = units_of_word(d) * (interleaved ? stack->channels : 1),
                              .tile_step = (stack->channels - 1) * 4 * DUPLEX_TILE_WORDS + 4};
 }
 
@@ -52,11 +59,12 @@ static void start_pending(struct stack_model *stack, const uint32_t *d) {
   if (DUPLEX_DESCRIPTOR_GET(d, DESTINATION) != DUPLEX_DESTINATION_SHARED) return;
   for (unsigned channel = 0; channel < stack->channels; channel++)
     none |= (uint32_t)(channel_share_of(d, channel, stack->channels, &address) == 0) << channel;
-  const unsigned rows_of_unit = DUPLEX_DESCRIPTOR_GET(d, GATED) ? 2 : 1;
+  const unsigned rows_of_unit = 2 / units_of_word(d);
   const uint32_t units = stack->job.load ? DUPLEX_DESCRIPTOR_GET(d, TILES) * 4 * DUPLEX_TILE_WORDS
                                          : DUPLEX_DESCRIPTOR_GET(d, ROWS) / rows_of_unit;
-  result_pending_start(&stack->pending[stack->controller.parity], &stack->job, units,
-                       DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS) / rows_of_unit, none);
+  const uint32_t step =
+      stack->job.interleaved ? units_of_word(d) : DUPLEX_DESCRIPTOR_GET(d, CHANNEL_ROWS) / rows_of_unit;
+  result_pending_start(&stack->pending[stack->controller.parity], &stack->job, units, step, none);
 }
 
 // Adds the commands on the pins of so many channels that are alike, in one clock.
@@ -74,7 +82,7 @@ static void count_commands(struct duplex_dram_commands *commands, const struct d
 
 // What the channels show to the broadcast and the bus before the edge.
 struct channel_lines {
-  uint32_t word_ready, bus_valid, bus_load;
+  uint32_t word_ready, bus_valid, bus_load, bus_interleaved;
 };
 
 // Bit i of each word is channel i's line; changes nothing.
@@ -85,6 +93,7 @@ static struct channel_lines look(const struct stack_model *stack) {
     lines.word_ready |= (uint32_t)channel_word_ready(channel) << i;
     lines.bus_valid |= (uint32_t)channel_bus_valid(channel) << i;
     lines.bus_load |= (uint32_t)channel_bus_load(channel) << i;
+    lines.bus_interleaved |= (uint32_t)channel_bus_interleaved(channel) << i;
   }
   return lines;
 }
@@ -265,7 +274,7 @@ static int working_clock(struct stack_model *stack) {
   const struct channel_lines lines = look(stack);
   const bool read = may_read(stack, &write);
   const bool complete[2] = {stack->controller.complete[0], stack->controller.complete[1]};
-  const int grant = result_bus_grant(&stack->bus, lines.bus_valid, lines.bus_load);
+  const int grant = result_bus_grant(&stack->bus, lines.bus_valid, lines.bus_load, lines.bus_interleaved);
   const struct controller_in controller_in = {.channels = stack->channels,
                                               .registers = &stack->registers,
                                               .job_is_load = stack->job.load,
@@ -284,7 +293,8 @@ static int working_clock(struct stack_model *stack) {
   result_bus_clock(&stack->bus, job_valid && stack->job.load, grant >= 0 ? &granted : NULL, stack->channels);
   for (unsigned p = 0; p < 2; p++)
     result_pending_clock(&stack->pending[p], complete[p], write.load_word,
-                         write.done && write.done_parity == p, write.done_channel);
+                         write.in_turn && write.done_parity == p, write.done && write.done_parity == p,
+                         write.done_channel);
   if (job_valid) start_pending(stack, stack->controller.job);
   registers_clock(&stack->registers, &registers);
   stack->clocks++;

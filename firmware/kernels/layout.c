@@ -10,7 +10,7 @@
 static uint32_t block_row_sets(const struct weight_layout *layout) {
   if (layout->two_streams)
     return duplex_two_stream_row_sets(layout->k_tiles);  // two k-tiles of one matrix in each
-  return duplex_divide_up((layout->block_rows * layout->k_tiles + layout->exponents) * DUPLEX_BEAT_BYTES,
+  return duplex_divide_up(layout->block_rows * layout->k_tiles * DUPLEX_BEAT_BYTES + layout_header(layout),
                           DUPLEX_ROW_SET_BYTES);
 }
 

@@ -312,6 +312,7 @@ module attention_sequencer #(
   assign read_valid_o = state_q == ASK;
   assign read_o.base = base_q;
   assign read_o.stripe = stripe_q;
+  assign read_o.runs = 0;  // without columns that are passed over
   // Columns: half as many as beats.
   localparam LANE_BITS = `DUPLEX_LANE_BITS;
   wire [TILE_BITS:0] q_tiles = {1'b0, k_last} + 1'b1;

@@ -57,6 +57,7 @@ module channel (
   // Result bus (rtl/control/result_bus.v)
   output wire bus_valid_o,
   output wire bus_load_o,
+  output wire bus_interleaved_o,
   input wire bus_ready_i,
   // One clock after bus_valid_o and bus_ready_i
   output wire [RECORD_WORD-1:0] bus_data_o,
@@ -220,12 +221,14 @@ module channel (
     .stride_i(job.src_stride),
     .k_tiles_i(job.k_tiles),
     .block_rows_i(job.block_rows),
+    .skip_rows_i(job.skip_rows),
     .exponents_i(job.exponents),
     .two_streams_i(job.two_streams),
     .read_valid_o(gemm_read_valid),
     .read_ready_i(read_ready),
     .read_base_o(gemm_read.base),
     .read_columns_o(gemm_read.columns),
+    .read_runs_o(gemm_read.runs),
     .busy_o(request_busy)
   );
 
@@ -243,6 +246,7 @@ module channel (
     .read_base_i(read.base),
     .read_stripe_i(read.stripe),
     .read_columns_i(read.columns),
+    .read_runs_i(read.runs),
     .read_beat_valid_o(read_beat_valid),
     .read_beat_o(read_beat),
     .read_credit_i(read_credit),
@@ -452,6 +456,8 @@ module channel (
     .kind_i({job.load, job.load ? job.to_table : job.gated}),
     .tag_i(tag_q),
     .rows_i(bus_rows),
+    .interleaved_i(job.interleaved),
+    .word_step_i(job.word_step),
     .two_groups_i(job.two_groups),
     .group_i(job.dst_group),
     .step_i(job.tile_step),
@@ -460,12 +466,14 @@ module channel (
     .word_i(bus_word),
     .valid_o(bus_valid_o),
     .load_o(bus_load_o),
+    .interleaved_o(bus_interleaved_o),
     .ready_i(bus_ready_i),
     .data_o(bus_data_o),
     .tag_o(bus_tag.unit),
     .kind_o(bus_tag.kind),
     .single_o(bus_tag.single),
     .last_o(bus_tag.last),
+    .in_turn_o(bus_tag.in_turn),
     .busy_o(bus_busy)
   );
   assign bus_tag.parity = back_q;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Turns the beats of the weight FIFO into beats of the GEMM module: takes off the header beat with the rows'
-// exponents and the beat that fills the last column, counts row, group of tokens and k-tile, and lets the
+// Turns the beats of the weight FIFO into beats of the GEMM module: takes off the header, two beats of which
+// the first has the rows' exponents, and the beat that fills the last column, counts row, group of tokens and k-tile, and lets the
 // beat of a last k-tile go only when its results have room. One beat a clock, also from tile to tile and from
 // block to block.
 // With two groups the rows of a k-tile are read twice, once for each group's activations; row r of group g
@@ -78,7 +78,7 @@ module weight_stream (
   wire turn_end = row_end_q && (!two_streams_i || half_q || last_q);
   wire block_done = issue && last_q && tile_end;
   wire set_end = !two_streams_i || &place_q;
-  wire odd = two_streams_i ? !set_end : (k_tiles_i[0] & rows_q[0]) ^ exponents_i;
+  wire odd = two_streams_i ? !set_end : k_tiles_i[0] & rows_q[0];
   wire drop = weight_valid_i && (state_q == HEADER || state_q == PAD);
   wire dropped = drop && state_q == PAD && set_end;
   wire leave = (block_done && !odd) || (dropped && over_q);  // the block is over
@@ -99,7 +99,7 @@ module weight_stream (
       if (load_q) state_q <= left_q == 24'd0 ? IDLE : first_state;
       else if (leave) state_q <= left_q == 24'd0 ? IDLE : first_state;
       else if (block_done || (issue && turn_end && !set_end)) state_q <= PAD;
-      else if (dropped || (drop && state_q == HEADER)) state_q <= BEATS;
+      else if (dropped || (drop && state_q == HEADER && place_q[0])) state_q <= BEATS;
     end
   end
 
@@ -139,7 +139,7 @@ module weight_stream (
     if (load_q || leave) place_q <= 0;
     else if (issue || drop) place_q <= place_q + 1'b1;
     if (issue) over_q <= block_done;
-    if (state_q == HEADER && weight_valid_i) exponents_q <= header_i;
+    if (state_q == HEADER && weight_valid_i && !place_q[0]) exponents_q <= header_i;
     pick_row_q <= row_q;
     pick_end_q <= row_end_q && (group_end_q || group_words_i);
   end

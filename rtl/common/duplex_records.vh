@@ -20,7 +20,7 @@ localparam RECORD_SLICE = $clog2(`DUPLEX_SCORE_WORDS);            // address in 
 // ---- Work
 
 // A GEMM or LOAD job as a channel needs it, the fields of its descriptor.
-localparam JOB_BITS = 122 + `DUPLEX_ROW_BITS;
+localparam JOB_BITS = 131 + 2 * `DUPLEX_ROW_BITS;
 typedef struct packed {
   logic load;
   logic to_table;             // LOAD: to the activation table
@@ -29,12 +29,15 @@ typedef struct packed {
   logic [15:0] src_stride;
   logic [10:0] k_tiles;
   logic [`DUPLEX_ROW_BITS:0] block_rows;
+  logic [`DUPLEX_ROW_BITS:0] skip_rows;
   logic two_groups;
   logic two_streams;
   logic exponents;
   logic [1:0] format;
   logic bus;                  // results go over the result bus, else to DRAM
   logic gated;
+  logic interleaved;
+  logic [6:0] word_step;      // results: units from a word of a channel to its next one
   logic [15:0] dst_group;
   logic [15:0] dst_base;
   logic [3:0] dst_stripe;
@@ -151,11 +154,20 @@ typedef struct packed {
 
 // ---- Requests to the units that GEMM and attention share
 
+// Of a stream of columns those that are read: runs, behind each of which columns are passed over.
+localparam READ_RUNS_BITS = 1 + 2 * `DUPLEX_COLUMN_BITS;
+typedef struct packed {
+  logic header;                              // the first run has a column more
+  logic [`DUPLEX_COLUMN_BITS-1:0] length;    // columns of a run, less one
+  logic [`DUPLEX_COLUMN_BITS-1:0] skip;      // columns behind it; 0: all is read
+} read_runs_t;
+
 // A stream of columns, for the bundle controller.
 typedef struct packed {
   logic [15:0] base;          // logical row set
   logic [3:0] stripe;
-  logic [16:0] columns;
+  logic [16:0] columns;       // from the first that is read to the last one
+  logic [READ_RUNS_BITS-1:0] runs;  // read_runs_t
 } read_request_t;
 
 // A word of an activation tile, for the GEMM module.
@@ -217,9 +229,10 @@ typedef struct packed {
 } result_word_t;
 
 // Marks of a word on the result bus.
-localparam BUS_TAG_BITS = 5 + 17;
+localparam BUS_TAG_BITS = 6 + 17;
 typedef struct packed {
   logic last;                 // last word of the job in this channel
+  logic in_turn;              // interleaved: all results before it are there when it is
   logic single;               // one row only
   logic parity;               // of its job
   logic [1:0] kind;           // rows, gated pairs, LOAD, LOAD of the table
@@ -231,6 +244,7 @@ localparam BUS_ENTRY_BITS = 5 + BUS_TAG_BITS + RECORD_WORD;
 typedef struct packed {
   logic [4:0] channel;
   logic last;
+  logic in_turn;
   logic single;
   logic parity;
   logic [1:0] kind;
@@ -239,10 +253,11 @@ typedef struct packed {
 } bus_entry_t;
 
 // Marks of a row on its way through the activation unit.
-localparam ROW_TAG_BITS = 5 + 3 + 17;
+localparam ROW_TAG_BITS = 5 + 4 + 17;
 typedef struct packed {
   logic [4:0] channel;
   logic last;                 // of its job in this channel
+  logic in_turn;              // the last row of a word in turn
   logic ends;                 // of its word
   logic parity;
   logic [16:0] unit;

@@ -50,10 +50,12 @@ module descriptor_check #(
   wire [10:0] k_tiles = descriptor_i[`DUPLEX_DESC_K_TILES];
   wire [15:0] blocks = descriptor_i[`DUPLEX_DESC_BLOCKS];
   wire [ROWS_BITS-1:0] block_rows = descriptor_i[`DUPLEX_DESC_BLOCK_ROWS];
+  wire [ROWS_BITS-1:0] skip_rows = descriptor_i[`DUPLEX_DESC_SKIP_ROWS];
   wire exponents = descriptor_i[`DUPLEX_DESC_EXPONENTS];
   wire [1:0] format = descriptor_i[`DUPLEX_DESC_FORMAT];
   wire [1:0] destination = descriptor_i[`DUPLEX_DESC_DESTINATION];
   wire gated = descriptor_i[`DUPLEX_DESC_GATED];
+  wire interleaved = descriptor_i[`DUPLEX_DESC_INTERLEAVED];
   wire [27:0] rows = descriptor_i[`DUPLEX_DESC_ROWS];
   wire [23:0] channel_rows = descriptor_i[`DUPLEX_DESC_CHANNEL_ROWS];
   wire [1:0] groups = descriptor_i[`DUPLEX_DESC_GROUPS];
@@ -112,12 +114,14 @@ module descriptor_check #(
     used[`DUPLEX_DESC_TWO_STREAMS] = gemm && two_groups;
     used[`DUPLEX_DESC_ROWS] = {28{gemm}};
     used[`DUPLEX_DESC_CHANNEL_ROWS] = {24{gemm}};
+    used[`DUPLEX_DESC_SKIP_ROWS] = {`DUPLEX_DESC_SKIP_ROWS_WIDTH{gemm && !two_streams}};
     used[`DUPLEX_DESC_X_ADDRESS] = {15{gemm}};
     used[`DUPLEX_DESC_GROUPS] = {2{gemm}};
     used[`DUPLEX_DESC_K_LAST] = {`DUPLEX_DESC_K_LAST_WIDTH{gemm}};
     used[`DUPLEX_DESC_X_STRIDE] = {14{gemm && two_groups}};
     used[`DUPLEX_DESC_DST_GROUP] = {16{gemm && to_shared && two_groups}};
     used[`DUPLEX_DESC_GATED] = gemm && to_shared;
+    used[`DUPLEX_DESC_INTERLEAVED] = gemm && to_shared;
     used[`DUPLEX_DESC_FORMAT] = {2{gemm && to_dram}};
     used[`DUPLEX_DESC_DST_BASE] = {16{attention || (gemm && to_dram)}};
     used[`DUPLEX_DESC_DST_STRIPE] = {4{attention || (gemm && to_dram)}};
@@ -152,6 +156,8 @@ module descriptor_check #(
   reg [10:0] dividend_q, quotient_q;
   reg [5:0] rest_q;
   wire [15:0] blocks_1 = blocks - 16'd1;
+  wire [ROWS_BITS:0] tile_rows = {1'b0, block_rows} + {1'b0, skip_rows};  // of a k-tile of a block in DRAM
+  wire skips = skip_rows != 0;
   // verilator lint_off UNUSED
   // ATTENTION: k-tiles, blocks of 64 positions of a head's first channel, KV heads of a channel less one.
   wire [9:0] size_up = {1'b0, head_size} + WIDTH[9:0] - 10'd1;
@@ -165,7 +171,7 @@ module descriptor_check #(
   always @* begin
     case (product_of_q)
       BEATS: begin
-        short = attention ? {{(6 + WIDTH_BITS) {1'b0}}, head_tiles} : {{(16 - ROWS_BITS) {1'b0}}, block_rows};
+        short = attention ? {{(6 + WIDTH_BITS) {1'b0}}, head_tiles} : {{(15 - ROWS_BITS) {1'b0}}, tile_rows};
         long = attention ? {{(5 + WIDTH_BITS) {1'b0}}, position_blocks} : {13'd0, k_tiles};
       end
       COVERED: begin
@@ -260,7 +266,7 @@ module descriptor_check #(
   wire [27:0] result_units = load ? {{(15 - `DUPLEX_TILE_WORD_BITS) {1'b0}}, tiles, {(`DUPLEX_TILE_WORD_BITS +
       2) {1'b0}}} : gated ? {1'b0, rows[27:1]} : rows;
   always @(posedge clk_i) begin
-    if (use_q && product_of_q == BEATS) beats_q <= product_q[17:0] + {17'd0, exponents};
+    if (use_q && product_of_q == BEATS) beats_q <= product_q[17:0] + {16'd0, exponents, 1'b0};
     source_sets_q <= load
         ? {{(1 + SET_TILES_BITS) {1'b0}}, tiles_most[10:SET_TILES_BITS]} +
           {11'd0, tiles_most[SET_TILES_BITS-1:0] != 0}
@@ -368,10 +374,11 @@ module descriptor_check #(
           wrong_q[`DUPLEX_STACK_ERROR_BLOCKS] <= product_q[23:0] < channel_rows || blocks == 16'd0 ||
               block_rows == 0 || block_rows > ROWS[ROWS_BITS-1:0] || channel_rows == 24'd0 ||
               !(groups == 2'd1 || (two_groups && block_rows <= HALF_ROWS[ROWS_BITS-1:0])) ||
-              (gated && (block_rows[0] || channel_rows[0]));
+              ((gated || interleaved || skips) && (block_rows[0] || channel_rows[0])) ||
+              skip_rows[0] || tile_rows > {1'b0, ROWS[ROWS_BITS-1:0]};
         if (use_q && product_of_q == ROWS_MOST)
-          wrong_q[`DUPLEX_STACK_ERROR_ROWS] <= rows == 28'd0 || (gated && rows[0]) ||
-              {4'd0, rows} > product_q;
+          wrong_q[`DUPLEX_STACK_ERROR_ROWS] <= rows == 28'd0 || ((gated || skips) && rows[0]) ||
+              {4'd0, rows} > product_q || (interleaved && {4'd0, rows} != product_q);
         if (used_after_q && of_q == SOURCE)
           wrong_q[`DUPLEX_STACK_ERROR_SOURCE_RANGE] <= source_end_q > {17'd0, source_limit_q} ||
               (blocks_1 != 16'd0 && src_stride < {4'd0, source_sets_q});

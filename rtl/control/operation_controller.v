@@ -107,6 +107,7 @@ module operation_controller #(
   reg [CHANNELS-1:0] select_q, share_valid_q, none_q, job_none_q;
   reg [23:0] share_count_q;
   wire [16:0] tag_step = load ? TILE_UNITS
+      : descriptor_i[`DUPLEX_DESC_INTERLEAVED] ? (descriptor_i[`DUPLEX_DESC_GATED] ? 17'd1 : 17'd2)
       : descriptor_i[`DUPLEX_DESC_GATED] ? channel_rows[17:1]
       : channel_rows[16:0];
   wire whole = rows_left_q >= {4'd0, channel_rows};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Result bus: takes one word of 64 bytes a clock from the channels and gives it to the activation unit, or
 // (LOAD) to the shared buffer or the activation table. The lowest channel that has a word goes first, so that
-// the results of low channels are complete early; the words of a LOAD come tile by tile, each channel in its
-// turn, so that they are written in order of address. A word of two rows, or of the table, takes two clocks
+// the results of low channels are complete early; the words of a LOAD come tile by tile, those of interleaved
+// results word by word, each channel in its turn, so that they are written in order of address. A word of two rows, or of the table, takes two clocks
 // behind the FIFO; a gated pair and a LOAD one. A channel that is granted in clock t has its word on the bus
 // in t + 1; in t + 2 it is in the FIFO. There are never more words on the way than the FIFO has room for. The
 // activation unit never waits; a LOAD lets its results go first. Results that follow each other in one word
@@ -23,6 +23,7 @@ module result_bus #(
   // Channels
   input wire [CHANNELS-1:0] valid_i,
   input wire [CHANNELS-1:0] load_i,
+  input wire [CHANNELS-1:0] interleaved_i,
   output wire [CHANNELS-1:0] ready_o,
   input wire [CHANNELS*WORD-1:0] data_i,
   input wire [CHANNELS*BUS_TAG_BITS-1:0] tag_i,  // bus_tag_t
@@ -45,6 +46,7 @@ module result_bus #(
   output wire [WORD-1:0] write_data_o,
   // One clock, together with the write or later
   output wire load_word_o,          // a word of a LOAD was written
+  output wire [1:0] in_turn_o,      // by parity: a word in turn was written
   output wire done_o,               // the last result of a channel was written
   output wire done_parity_o,
   output wire [4:0] done_channel_o
@@ -63,10 +65,14 @@ module result_bus #(
   reg [CHANNELS-1:0] turn_q;
   reg [`DUPLEX_TILE_WORD_BITS-1:0] turn_word_q;
   reg [2:0] room_q;
-  wire [CHANNELS-1:0] offered = valid_i & (~load_i | turn_q);
+  // And whose word of interleaved results comes next: channel 0 when a job's begin, as all channels have as
+  // many.
+  reg [CHANNELS-1:0] next_q;
+  wire [CHANNELS-1:0] offered = valid_i & (~load_i | turn_q) & (~interleaved_i | next_q);
   wire [CHANNELS-1:0] grant = room_q == 3'd0 ? {CHANNELS{1'b0}} : offered & (~offered + ONE);
   wire any = grant != 0;
   wire any_load = (grant & load_i) != 0;
+  wire any_interleaved = (grant & interleaved_i) != 0;
   wire turn_ends = any_load && turn_word_q == LAST_WORD[`DUPLEX_TILE_WORD_BITS-1:0];
   reg [CHANNELS-1:0] grant_q;
   wire pop;
@@ -122,6 +128,7 @@ module result_bus #(
   always @(posedge clk_i) begin
     if (!rst_ni) begin
       turn_q <= ONE;
+      next_q <= ONE;
       turn_word_q <= 0;
       room_q <= ROOM;
       on_bus_q <= 1'b0;
@@ -135,6 +142,7 @@ module result_bus #(
         turn_word_q <= turn_word_q + 1'b1;
         if (turn_ends) turn_q <= (turn_q << 1) | (turn_q >> (CHANNELS - 1));
       end
+      if (any_interleaved) next_q <= (next_q << 1) | (next_q >> (CHANNELS - 1));
       room_q <= room_q - {2'd0, any} + {2'd0, pop};
       on_bus_q <= any;
       arrived_q <= on_bus_q;
@@ -150,6 +158,7 @@ module result_bus #(
   assign row_o = part_q[0] || head.kind == GATED ? word[WORD/2 +: WORD/2] : word[WORD/2-1:0];
   assign row_tag_o.channel = head.channel;
   assign row_tag_o.last = head.last && ends;
+  assign row_tag_o.in_turn = head.in_turn && ends;
   assign row_tag_o.ends = ends;
   assign row_tag_o.parity = head.parity;
   assign row_tag_o.unit = head.unit + {16'd0, part_q[0]};
@@ -206,11 +215,13 @@ module result_bus #(
   assign write_data_o = write_data_q;
 
   // Told two clocks later, when what gathers has been written too.
-  reg load_word_q, done_q, done_late_q, done_parity_q, done_parity_late_q;
+  reg load_word_q, done_q, done_late_q, done_parity_q, done_parity_late_q, in_turn_q, in_turn_late_q;
   reg [4:0] done_channel_q, done_channel_late_q;
   always @(posedge clk_i) begin
     load_word_q <= direct;
     done_q <= rst_ni && result_valid_i && result_tag_i.last;
+    in_turn_q <= rst_ni && result_valid_i && result_tag_i.in_turn;
+    in_turn_late_q <= rst_ni && in_turn_q;
     done_channel_q <= result_tag_i.channel;
     done_parity_q <= result_tag_i.parity;
     done_parity_late_q <= done_parity_q;
@@ -218,6 +229,7 @@ module result_bus #(
     done_channel_late_q <= done_channel_q;
   end
   assign load_word_o = load_word_q;
+  assign in_turn_o = {in_turn_late_q && done_parity_late_q, in_turn_late_q && !done_parity_late_q};
   assign done_o = done_late_q;
   assign done_parity_o = done_parity_late_q;
   assign done_channel_o = done_channel_late_q;

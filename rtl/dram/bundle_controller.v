@@ -15,6 +15,7 @@
 `default_nettype none
 `include "duplex_params.vh"
 `include "duplex_dram.vh"
+`include "duplex_records.vh"
 module bundle_controller #(
   parameter READ_CREDITS = 16
 ) (
@@ -35,6 +36,7 @@ module bundle_controller #(
   input wire [15:0] read_base_i,
   input wire [3:0] read_stripe_i,
   input wire [16:0] read_columns_i,
+  input wire [READ_RUNS_BITS-1:0] read_runs_i,   // read_runs_t
   output wire read_beat_valid_o,
   output wire [8*`DUPLEX_BEAT_BYTES-1:0] read_beat_o,
   input wire read_credit_i,
@@ -81,7 +83,8 @@ module bundle_controller #(
   wire [5:0] slot_bundle;
   wire [41:0] slot_row;
   wire [`DUPLEX_COLUMN_BITS-1:0] last_column;
-  wire queue_busy, pop;
+  wire read_runs_t runs;
+  wire stream_end, queue_busy, pop;
   row_set_queue row_set_queue (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
@@ -90,11 +93,14 @@ module bundle_controller #(
     .read_base_i(read_base_i),
     .read_stripe_i(read_stripe_i),
     .read_columns_i(read_columns_i),
+    .read_runs_i(read_runs_i),
     .pop_i(pop),
     .valid_o(slot_valid),
     .bundle_o(slot_bundle),
     .row_o(slot_row),
     .last_column_o(last_column),
+    .runs_o(runs),
+    .end_o(stream_end),
     .busy_o(queue_busy)
   );
 
@@ -196,7 +202,17 @@ module bundle_controller #(
   wire rd_bus = rd_bundle[1] == last_rank_q ? rd_same_q == 5'd0 : rd_other_q == 5'd0;
   assign rd_go = !write_mode_q && slot_valid[0] && rd_open[rd_bundle] && rd_bus && credits_q != 0;
   assign wr_go = write_here && wr_open[write_bundle] && wr_wait_q == 5'd0;
-  assign pop = rd_go && column_q == last_column;
+  // The column behind this one, and behind a run that on which the next run begins, perhaps in the next row
+  // set: no row set is passed over.
+  reg fresh_q;                                   // column_q is the first one of its stream
+  reg [`DUPLEX_COLUMN_BITS:0] run_left_q;        // columns of the run behind column_q
+  wire [`DUPLEX_COLUMN_BITS:0] run_left =
+      fresh_q ? {1'b0, runs.length} + {{`DUPLEX_COLUMN_BITS{1'b0}}, runs.header} : run_left_q;
+  wire run_ends = run_left == 0;
+  wire [`DUPLEX_COLUMN_BITS:0] next_column = {1'b0, column_q} + 1'b1 +
+      {1'b0, {`DUPLEX_COLUMN_BITS{run_ends}} & runs.skip};
+  wire stream_ends = stream_end && column_q == last_column;
+  assign pop = rd_go && (stream_ends || next_column[`DUPLEX_COLUMN_BITS]);
   assign write_ready_o = wr_go;
   assign write_open = wr_open[write_bundle];
 
@@ -208,15 +224,18 @@ module bundle_controller #(
       credits_q <= READ_CREDITS;
       column_q <= '0;
       started_q <= 1'b0;
+      fresh_q <= 1'b1;
     end else begin
       rd_same_q <= rd_go ? RD_RD : wr_go ? WR_RD : rd_same_q == 5'd0 ? 5'd0 : rd_same_q - 5'd1;
       rd_other_q <= rd_go ? RD_RD_SWITCH : wr_go ? WR_RD : rd_other_q == 5'd0 ? 5'd0 : rd_other_q - 5'd1;
       wr_wait_q <= rd_go ? RD_WR : wr_go ? WR_WR : wr_wait_q == 5'd0 ? 5'd0 : wr_wait_q - 5'd1;
       if (rd_go && !read_credit_i) credits_q <= credits_q - 1'b1;
       else if (!rd_go && read_credit_i) credits_q <= credits_q + 1'b1;
-      if (rd_go) column_q <= pop ? 0 : column_q + 1'b1;
+      if (rd_go) column_q <= stream_ends ? 0 : next_column[`DUPLEX_COLUMN_BITS-1:0];
       if (rd_go) started_q <= !pop;
+      if (rd_go) fresh_q <= stream_ends;
     end
+    if (rd_go) run_left_q <= run_ends ? {1'b0, runs.length} : run_left - 1'b1;
     if (rd_go || wr_go) last_rank_q <= rd_go ? rd_bundle[1] : write_bundle[1];
     dram_column_valid_o <= rst_ni && (rd_go || wr_go);
     dram_column_write_o <= wr_go;
@@ -253,12 +272,12 @@ module bundle_controller #(
 `endif
 
 `ifdef DUPLEX_ASSERT
-  handshake_check #(.WIDTH(16 + 4 + 17)) read_check (
+  handshake_check #(.WIDTH(16 + 4 + 17 + READ_RUNS_BITS)) read_check (
     .clk_i(clk_i),
     .rst_ni(rst_ni),
     .valid_i(read_valid_i),
     .ready_i(read_ready_o),
-    .payload_i({read_base_i, read_stripe_i, read_columns_i})
+    .payload_i({read_base_i, read_stripe_i, read_columns_i, read_runs_i})
   );
   handshake_check #(.WIDTH(21 + 4)) write_check (
     .clk_i(clk_i),

@@ -56,6 +56,7 @@ module stack #(
 );
   // Units of results (a quarter of a word) from a tile's last word to the first of the channel's next tile
   localparam [31:0] TILE_STEP = (CHANNELS - 1) * 4 * `DUPLEX_TILE_WORDS + 4;
+  localparam [31:0] WORD_STEP = CHANNELS;  // interleaved results: from a word to the channel's next one
 
   // Links between neighbouring channels, by the channel that drives them: maxima and rows go up, joined
   // maxima and credits down.
@@ -90,13 +91,14 @@ module stack #(
   reg front_busy_q, older_busy_q, work_busy_q;
   reg [63:0] performance_q, performance;
   // Data
-  wire [CHANNELS-1:0] word_valid, word_ready, bus_valid, bus_load, bus_ready;
+  wire [CHANNELS-1:0] word_valid, word_ready, bus_valid, bus_load, bus_interleaved, bus_ready;
   wire [WORD-1:0] word, read_data, write_data;
   wire [CHANNELS*WORD-1:0] bus_data;
   wire [CHANNELS*BUS_TAG_BITS-1:0] bus_tags;
   wire [CHANNELS*64-1:0] performance_values;
   wire read_valid, read_ready, read_data_valid, write_valid, table_valid, row_valid, row_gated, result_valid;
   wire load_word, done, done_parity;
+  wire [1:0] in_turn;
   wire [4:0] done_channel;
   wire [14:0] read_address, first_group, write_address;
   wire [3:0] write_enable;
@@ -108,6 +110,7 @@ module stack #(
 
   wire load = job[`DUPLEX_DESC_OPCODE] == `DUPLEX_OPCODE_LOAD;
   wire gated = job[`DUPLEX_DESC_GATED];
+  wire interleaved = job[`DUPLEX_DESC_INTERLEAVED];
   wire two_groups = job[`DUPLEX_DESC_GROUPS] == 2'd2;
   wire [1:0] destination = job[`DUPLEX_DESC_DESTINATION];
 
@@ -251,6 +254,7 @@ module stack #(
     .busy_o(bus_busy),
     .valid_i(bus_valid),
     .load_i(bus_load),
+    .interleaved_i(bus_interleaved),
     .ready_o(bus_ready),
     .data_i(bus_data),
     .tag_i(bus_tags),
@@ -270,6 +274,7 @@ module stack #(
     .write_address_o(write_address),
     .write_data_o(write_data),
     .load_word_o(load_word),
+    .in_turn_o(in_turn),
     .done_o(done),
     .done_parity_o(done_parity),
     .done_channel_o(done_channel)
@@ -299,6 +304,9 @@ module stack #(
   wire [10:0] tiles = job[`DUPLEX_DESC_TILES];
   wire [16:0] tile_units = {6'd0, tiles} << (`DUPLEX_TILE_WORD_BITS + 2);
   wire [16:0] result_units = load ? tile_units : gated ? rows[17:1] : rows[16:0];
+  wire [16:0] step_units = interleaved ? (gated ? 17'd1 : 17'd2)
+      : gated ? channel_rows[17:1]
+      : channel_rows[16:0];
   genvar p;
   generate
     for (p = 0; p < 2; p = p + 1) begin : g_pending
@@ -308,11 +316,13 @@ module stack #(
         .start_i(job_valid && job_parity == p && destination == `DUPLEX_DESTINATION_SHARED),
         .stop_i(complete[p]),
         .load_i(load),
+        .interleaved_i(interleaved),
         .address_i(job[`DUPLEX_DESC_DST_ADDRESS]),
         .units_i(result_units),
-        .channel_units_i(gated ? channel_rows[17:1] : channel_rows[16:0]),
+        .step_units_i(step_units),
         .none_i(job_none),
         .load_word_i(load_word),
+        .in_turn_i(in_turn[p]),
         .done_i(done && done_parity == p),
         .done_channel_i(done_channel),
         .word_i(read_address),
@@ -330,12 +340,17 @@ module stack #(
   assign channel_job.src_stride = job[`DUPLEX_DESC_SRC_STRIDE];
   assign channel_job.k_tiles = job[`DUPLEX_DESC_K_TILES];
   assign channel_job.block_rows = job[`DUPLEX_DESC_BLOCK_ROWS];
+  assign channel_job.skip_rows = job[`DUPLEX_DESC_SKIP_ROWS];
   assign channel_job.two_groups = two_groups;
   assign channel_job.two_streams = job[`DUPLEX_DESC_TWO_STREAMS];
   assign channel_job.exponents = job[`DUPLEX_DESC_EXPONENTS];
   assign channel_job.format = job[`DUPLEX_DESC_FORMAT];
   assign channel_job.bus = load || destination != `DUPLEX_DESTINATION_DRAM;
   assign channel_job.gated = gated;
+  assign channel_job.interleaved = interleaved;
+  assign channel_job.word_step = interleaved ? (gated ? WORD_STEP[6:0] : {WORD_STEP[5:0], 1'b0})
+      : gated ? 7'd1
+      : 7'd2;
   assign channel_job.dst_group = job[`DUPLEX_DESC_DST_GROUP];
   assign channel_job.dst_base = job[`DUPLEX_DESC_DST_BASE];
   assign channel_job.dst_stripe = job[`DUPLEX_DESC_DST_STRIPE];
@@ -380,6 +395,7 @@ module stack #(
         .word_i(word),
         .bus_valid_o(bus_valid[c]),
         .bus_load_o(bus_load[c]),
+        .bus_interleaved_o(bus_interleaved[c]),
         .bus_ready_i(bus_ready[c]),
         .bus_data_o(bus_data[c*WORD +: WORD]),
         .bus_tag_o(bus_tags[c*BUS_TAG_BITS +: BUS_TAG_BITS]),

@@ -20,13 +20,13 @@ namespace {
 constexpr int gemm_clocks = 6;
 
 // Widths of the records at the ports (rtl/common/duplex_records.vh).
-constexpr unsigned read_bits = 16 + 4 + 17, beat_bits = 6 + 3 + DUPLEX_LANES, place_bits = 1 + 4 + 21;
+constexpr unsigned read_bits = 16 + 4 + 17 + 11, beat_bits = 6 + 3 + DUPLEX_LANES, place_bits = 1 + 4 + 21;
 constexpr unsigned score_bits = 2 + 10 + 8 * DUPLEX_WORD_BYTES, link_down_bits = 3;
 constexpr unsigned link_up_bits = 4 + DUPLEX_LANES * (DUPLEX_SUM_BITS + 3 + 57);
 
 // The outputs that are records, field by field.
 struct Outputs {
-  uint64_t read_base, read_stripe, read_columns;
+  uint64_t read_base, read_stripe, read_columns, read_runs;
   bool beat_last, beat_ends_tile;
   uint64_t beat_row;
   bool result_scores;
@@ -48,6 +48,7 @@ Outputs outputs_of(Vattention &rtl) {
   out.read_base = read.get(16);
   out.read_stripe = read.get(4);
   out.read_columns = read.get(17);
+  out.read_runs = read.get(11);
   auto beat = fields_of(rtl.beat_o, beat_bits);
   out.beat_row = beat.get(6);
   beat.get(1);
@@ -272,7 +273,7 @@ class Bench {
                 same("slice", out_.score_write, model_.score.write || loads_word(in));
     if (good && out.read_valid)
       good = same("row set", out_.read_base, model_.sequencer.base) &&
-             same("columns", out_.read_columns, out.read_columns) &&
+             same("columns", out_.read_columns, out.read_columns) && same("runs", out_.read_runs, 0) &&
              same("stripe", out_.read_stripe, out.read_stripe);
     if (good && out.issue)
       good = same("last", out_.beat_last, out.emits) && same("release", out_.beat_ends_tile, out.row_end) &&

@@ -23,7 +23,8 @@ namespace {
 constexpr uint64_t still_clocks_max = 20000;  // without a tile word, a column command or a word on the bus
 
 struct Job {
-  bool load, table, bus, gated, two_streams;
+  bool load, table, bus, gated, two_streams, interleaved;
+  unsigned word_step, skip_rows;  // units from word to word; rows of a k-tile that are passed over
   unsigned count, k_tiles, block_rows, blocks, groups, exponents, format, tag, group, step, kind, parity;
   unsigned source, source_stripe, source_stride, result, result_stripe, result_stride;
   std::vector<std::vector<uint8_t>> results;  // in DRAM, block by block
@@ -32,7 +33,7 @@ struct Job {
 struct Word {
   uint32_t words[16];
   unsigned tag;  // address, kind, parity
-  bool single, last;
+  bool single, last, interleaved, in_turn;
 };
 
 template <class Port>
@@ -102,8 +103,9 @@ class Bench {
     job_.block_rows = 1 + (unsigned)c_.below(c_.chance(30) ? 4 : 64 / job_.groups);
     if (job_.gated) job_.block_rows = (job_.block_rows + 1) & ~1u;
     job_.count = (unsigned)c_.below(c_.chance(10) ? 1 : job_.load ? 20 : 200) << job_.gated;
-    job_.blocks = (job_.count + job_.block_rows - 1) / job_.block_rows + (unsigned)c_.below(3);
     job_.two_streams = job_.groups == 2 && c_.chance(50);
+    draw_runs();
+    job_.blocks = (job_.count + job_.block_rows - 1) / job_.block_rows + (unsigned)c_.below(3);
     job_.exponents = job_.two_streams ? 0 : (unsigned)c_.below(2);
     job_.tag = (unsigned)c_.below(0x1ffff) & (job_.load ? ~3u : ~0u);
     job_.group = job_.groups == 2 ? (unsigned)c_.below(0x10000) : 0;
@@ -112,9 +114,10 @@ class Bench {
         !job_.bus && c_.chance(15);  // more results than the write path can take: the buffer runs full
     if (flood)
       job_.format = DUPLEX_RESULT_FORMAT_ACC, job_.k_tiles = 1, job_.groups = 1, job_.two_streams = false,
-      job_.block_rows = 64, job_.count = 1500, job_.blocks = 24;
-    const unsigned sets = job_.two_streams ? (job_.k_tiles + 1) / 2 * 2
-                                           : (job_.k_tiles * job_.block_rows + job_.exponents + 63) / 64;
+      job_.block_rows = 64, job_.count = 1500, job_.blocks = 24, job_.skip_rows = 0;
+    const unsigned sets =
+        job_.two_streams ? (job_.k_tiles + 1) / 2 * 2
+                         : (job_.k_tiles * (job_.block_rows + job_.skip_rows) + 2 * job_.exponents + 63) / 64;
     job_.source = (unsigned)c_.below(1000);
     job_.source_stripe = 1 + (unsigned)c_.below(15);
     job_.source_stride = sets + (unsigned)c_.below(2);
@@ -123,6 +126,16 @@ class Bench {
     job_.result_stride = (job_.groups * job_.block_rows * row_bytes() + 255) / 256 + (unsigned)c_.below(3);
     tile_chance_ = flood ? 100 : 20 + (unsigned)c_.below(81);
     bus_chance_ = 5 + (unsigned)c_.below(96);
+  }
+  // Rows of each k-tile that are passed over, results that are interleaved: both want rows in pairs.
+  void draw_runs() {
+    const bool skips = !job_.load && !job_.two_streams && c_.chance(30);
+    job_.interleaved = job_.bus && !job_.load && c_.chance(40);
+    job_.word_step = (job_.gated ? 1 : 2) * (job_.interleaved ? 1 + (unsigned)c_.below(32) : 1);
+    if (!skips && !job_.interleaved) return;
+    job_.block_rows = (job_.block_rows + 1) & ~1u;
+    job_.count = (job_.count + 1) & ~1u;
+    if (skips) job_.skip_rows = 2 * (unsigned)c_.below((64 - job_.block_rows) / 2 + 1);
   }
   unsigned row_bytes() const {
     switch (job_.format) {
@@ -195,9 +208,9 @@ class Bench {
     for (duplex_f16 &value : weights) value = number();
     for (unsigned tile = 0; tile < job_.k_tiles; tile++)
       for (unsigned row = 0; row < rows; row++) {
-        const unsigned beat =
-            job_.two_streams ? (tile / 2 * 2 + group) * 64 + tile % 2 * rows + row : tile * rows + row;
-        put(row_set, 128 * (beat + job_.exponents), &weights[(tile * rows + row) * 64], 128);
+        const unsigned beat = job_.two_streams ? (tile / 2 * 2 + group) * 64 + tile % 2 * rows + row
+                                               : tile * (rows + job_.skip_rows) + row;
+        put(row_set, 128 * (beat + 2 * job_.exponents), &weights[(tile * rows + row) * 64], 128);
       }
   }
 
@@ -217,8 +230,13 @@ class Bench {
     }
     Word word = {};
     word.single = true;
+    word.interleaved = job_.interleaved;
+    word.in_turn = job_.interleaved && group + 1 == job_.groups;
     std::memcpy(word.words, bytes, 32);
-    expect_word(word, job_.tag + group * job_.group + (job_.gated ? (first + row) / 2 : first + row));
+    const unsigned unit = job_.interleaved ? (first + row) / 2 * job_.word_step
+                          : job_.gated     ? (first + row) / 2
+                                           : first + row;
+    expect_word(word, job_.tag + group * job_.group + unit);
   }
 
   bool start() {
@@ -235,7 +253,7 @@ class Bench {
 
   // The fields of job_t.
   void put_job() {
-    record::Fields<decltype(rtl_->job_i)> fields(rtl_->job_i, 128);
+    record::Fields<decltype(rtl_->job_i)> fields(rtl_->job_i, 143);
     fields.put(1, job_.load);
     fields.put(1, job_.table);
     fields.put(16, job_.source);
@@ -243,12 +261,15 @@ class Bench {
     fields.put(16, job_.source_stride);
     fields.put(11, job_.k_tiles);
     fields.put(7, job_.block_rows);
+    fields.put(7, job_.skip_rows);
     fields.put(1, job_.groups == 2);
     fields.put(1, job_.two_streams);
     fields.put(1, job_.exponents);
     fields.put(2, job_.format);
     fields.put(1, job_.bus);
     fields.put(1, job_.gated);
+    fields.put(1, job_.interleaved);
+    fields.put(7, job_.word_step);
     fields.put(16, job_.group);
     fields.put(16, job_.result);
     fields.put(4, job_.result_stripe);
@@ -286,6 +307,8 @@ class Bench {
     const bool take = rtl_->bus_valid_o && c_.chance(bus_chance_);
     if (take && !expected_.empty() && (bool)rtl_->bus_load_o != (expected_.front().tag >> 18 & 1))
       return wrong("mark of a LOAD", (long)clock_, std::to_string(rtl_->bus_load_o), "");
+    if (take && !expected_.empty() && (bool)rtl_->bus_interleaved_o != expected_.front().interleaved)
+      return wrong("mark of interleaved results", (long)clock_, std::to_string(rtl_->bus_interleaved_o), "");
     rtl_->bus_ready_i = take;
     rtl_.settle();
     if (tile || take || rtl_->dram_column_valid_o) moved_ = clock_;
@@ -305,7 +328,8 @@ class Bench {
     if (expected_.empty()) return wrong("words on the bus", (long)clock_, "one more", "none");
     const Word want = expected_.front();
     expected_.pop_front();
-    const unsigned tag = want.tag | (unsigned)want.single << 20 | (unsigned)want.last << 21;
+    const unsigned tag =
+        want.tag | (unsigned)want.single << 20 | (unsigned)want.in_turn << 21 | (unsigned)want.last << 22;
     if (rtl_->bus_tag_o != tag)
       return wrong("address and marks", (long)want.tag, std::to_string(rtl_->bus_tag_o), std::to_string(tag));
     for (int i = 0; i < 16; i++)

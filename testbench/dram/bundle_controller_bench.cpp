@@ -36,14 +36,31 @@ const uint64_t write_clocks = (timing().nCWL + 1) / 2 + 2;  // from WR on the pi
 const uint64_t refresh_interval = timing().nREFI / 2;
 const uint64_t most_owed = timing().nREFMAX;
 
+// `columns` from the first that is read to the last one; behind each run of columns some are passed over.
 struct Stream {
   unsigned base, stripe, columns;
+  read_runs runs;
+
+  bool reads(unsigned column) const {
+    if (runs.skip == 0 || (runs.header && column == 0)) return true;
+    return (column - runs.header) % (runs.length + 1u + runs.skip) <= runs.length;
+  }
+  unsigned read_columns() const {
+    unsigned sum = 0;
+    for (unsigned i = 0; i < columns; i++) sum += reads(i);
+    return sum;
+  }
 };
 
 struct Write {
   unsigned column, stripe;
   std::vector<uint8_t> data;
 };
+
+// read_runs_t
+unsigned runs_word(const read_runs &runs) {
+  return (unsigned)runs.header << 10 | (unsigned)runs.length << 5 | runs.skip;
+}
 
 // Physical address of a logical column, worked out apart from the RTL.
 uint64_t address_of(unsigned column, unsigned stripe) {
@@ -75,7 +92,7 @@ class Bench {
 
   void add_stream(const Stream &stream) {
     for (unsigned i = 0; i < stream.columns; i++)
-      expected_.push_back(address_of(stream.base * 32 + i, stream.stripe));
+      if (stream.reads(i)) expected_.push_back(address_of(stream.base * 32 + i, stream.stripe));
     streams_.push_back(stream);
   }
   void add_write(const Write &write) { writes_.push_back(write); }
@@ -96,7 +113,7 @@ class Bench {
     if (beat && !check_beat()) return false;
     const bool written = rtl_->write_valid_i && rtl_->write_ready_o;
     if (rtl_->read_valid_i && rtl_->read_ready_o)
-      open_columns_ += streams_.front().columns, streams_.pop_front();
+      open_columns_ += streams_.front().read_columns(), streams_.pop_front();
     if (written) written_.push_back(writes_.front()), writes_.pop_front();
     write_waits_ = rtl_->write_valid_i && !written ? write_waits_ + 1 : 0;
     read_waits_ =
@@ -150,6 +167,7 @@ class Bench {
       rtl_->read_base_i = streams_.front().base;
       rtl_->read_stripe_i = streams_.front().stripe;
       rtl_->read_columns_i = streams_.front().columns;
+      rtl_->read_runs_i = runs_word(streams_.front().runs);
     }
     rtl_->write_valid_i = !writes_.empty() && (write_waits_ > 0 || c_.chance(valid_chance));
     if (rtl_->write_valid_i) {
@@ -210,6 +228,8 @@ class Bench {
     in.write_valid = rtl_->write_valid_i;
     in.read_base = (uint16_t)rtl_->read_base_i, in.read_stripe = rtl_->read_stripe_i,
     in.read_columns = rtl_->read_columns_i;
+    in.read_runs = {(bool)(rtl_->read_runs_i >> 10 & 1), (uint8_t)(rtl_->read_runs_i >> 5 & 31),
+                    (uint8_t)(rtl_->read_runs_i & 31)};
     in.write_column = rtl_->write_column_i, in.write_stripe = rtl_->write_stripe_i;
     in.write_urgent = rtl_->write_urgent_i, in.write_now = rtl_->write_now_i;
     in.xpu_row_request = rtl_->xpu_row_request_i, in.xpu_ref = rtl_->xpu_ref_i;
@@ -305,6 +325,19 @@ bool run_until(bench::Case &c, Bench &bench, Pace &pace, const std::function<boo
   return true;
 }
 
+// Half of the streams have columns that are passed over, of k-tiles of 32 columns at most.
+Stream draw_stream(bench::Case &c, const Bench &bench) {
+  Stream stream = {
+      (unsigned)c.below(2900), part_of(c, bench.owner), 1 + (unsigned)c.below(c.chance(20) ? 3000 : 200), {}};
+  stream.runs = {c.chance(30), (uint8_t)c.below(32), 0};
+  if (c.chance(50)) return stream;
+  const unsigned length = stream.runs.length + 1u;
+  stream.runs.skip = (uint8_t)c.below(33 - length);
+  const unsigned tile = length + stream.runs.skip;
+  stream.columns = stream.runs.header + (stream.columns + tile - 1) / tile * tile - stream.runs.skip;
+  return stream;
+}
+
 // Streams in row sets below 3000, writes from 12000 on: rows that no stream reads, whatever the stripe sets.
 // Then another stream reads what was written, offered as soon as the last write is taken.
 bool run_case(bench::Case &c) {
@@ -314,8 +347,7 @@ bool run_case(bench::Case &c) {
   Bench bench(c, owner, strict, xpu_streams);
   Pace pace(c);
   for (uint64_t i = 0, count = 1 + c.below(4); i < count; i++) {
-    const Stream stream = {(unsigned)c.below(2900), part_of(c, bench.owner),
-                           1 + (unsigned)c.below(c.chance(20) ? 3000 : 200)};
+    const Stream stream = draw_stream(c, bench);
     fill(c, bench.memory(), stream);
     bench.add_stream(stream);
   }
@@ -331,7 +363,7 @@ bool run_case(bench::Case &c) {
     for (uint64_t clocks = c.below(40000); clocks; clocks--)
       if (!bench.clock(0, 0)) return false;
   if (!run_until(c, bench, pace, [&] { return bench.writes_done(); })) return false;
-  if (writes && c.chance(70)) bench.add_stream({base, stripe, writes});
+  if (writes && c.chance(70)) bench.add_stream({base, stripe, writes, {}});
   return run_until(c, bench, pace, [&] { return bench.done(); }) && bench.finish();
 }
 
@@ -346,7 +378,7 @@ bool measure(const bench::Options &options, unsigned owner, unsigned columns, bo
   duplex_random_seed(&c.random, 1, owner);
   Bench bench(c, owner, strict, true), alone(c, owner, strict, true);
   for (unsigned base = 0, asked = 0; asked < 80000; asked += columns, base += (columns + 31) / 32)
-    bench.add_stream({base, owner, columns});
+    bench.add_stream({base, owner, columns, {}});
   while (!bench.done())
     if (!bench.clock(100, 100)) return false;
   while (alone.clocks() < bench.clocks())

@@ -58,7 +58,7 @@ static int add_run(void *context, unsigned channel, uint64_t address, size_t byt
   return 0;
 }
 
-// A matrix takes a beat for each row and k-tile; the exponents one for each block of rows. `before`: rows of
+// A matrix takes a beat for each row and k-tile; the exponents two for each block of rows. `before`: rows of
 // each channel that are not read. Blocks that end with them are not read at all.
 static uint64_t bytes_of(const struct weight_layout *layout, uint32_t before, uint32_t tiles,
                          unsigned channels) {
@@ -67,7 +67,7 @@ static uint64_t bytes_of(const struct weight_layout *layout, uint32_t before, ui
     const uint32_t rows = layout_channel_rows(layout, channel);
     const uint32_t blocks = (rows + layout->block_rows - 1) / layout->block_rows;
     beats += (uint64_t)(rows - before) * tiles;
-    if (layout->exponents) beats += blocks - before / layout->block_rows;
+    if (layout->exponents) beats += 2 * (blocks - before / layout->block_rows);
   }
   return beats * DUPLEX_BEAT_BYTES;
 }

@@ -38,7 +38,7 @@ static void check_blocks(const struct weight_layout *layout, uint32_t unit) {
   assert_true(layout->block_rows % unit == 0 && layout->block_rows <= BLOCK_ROWS_MOST);
   assert_int_equal(layout->blocks, count_up(layout->channel_rows, layout->block_rows));
   assert_int_equal(layout->blocks, count_up(layout->channel_rows, BLOCK_ROWS_MOST));  // no more than need be
-  const uint64_t beats = (uint64_t)layout->block_rows * layout->k_tiles + layout->exponents;
+  const uint64_t beats = (uint64_t)layout->block_rows * layout->k_tiles + 2 * layout->exponents;
   const uint32_t stride = layout->two_streams ? 2 * count_up(layout->k_tiles, 2)
                                               : count_up(beats * DUPLEX_BEAT_BYTES, DUPLEX_ROW_SET_BYTES);
   assert_int_equal(layout->stride, stride);
