@@ -48,14 +48,18 @@ Descriptor legal_load(bench::Case &c) {
 }
 
 void choose_rows(bench::Case &c, Descriptor &d) {
-  const unsigned even = DUPLEX_DESCRIPTOR_GET(d.words, GATED);
+  const bool skips = c.chance(30);
+  const bool interleaved = DUPLEX_DESCRIPTOR_GET(d.words, INTERLEAVED);
+  const unsigned even = DUPLEX_DESCRIPTOR_GET(d.words, GATED) || interleaved || skips;
   SET(GROUPS, 1 + c.below(2));
   const uint32_t block_rows = (1 + c.below(64 / DUPLEX_DESCRIPTOR_GET(d.words, GROUPS)) + even) & ~even;
+  if (skips) SET(SKIP_ROWS, c.chance(50) ? 64 - block_rows : c.below(65 - block_rows) & ~1u);
   const uint32_t blocks = 1 + c.below(c.chance(50) ? 4 : 300);
   uint32_t channel_rows = c.chance(50) ? blocks * block_rows : 1 + c.below(blocks * block_rows);
   channel_rows = (channel_rows + even) & ~even;
+  if (interleaved) channel_rows = std::min(channel_rows, 60000 / channels & ~1u);
   const uint32_t most = std::min<uint64_t>(channel_rows * channels, 60000);
-  const uint32_t rows = (c.chance(50) ? most : 1 + (uint32_t)c.below(most)) + even;
+  const uint32_t rows = (interleaved || c.chance(50) ? most : 1 + (uint32_t)c.below(most)) + even;
   SET(BLOCKS, blocks);
   SET(BLOCK_ROWS, block_rows);
   SET(CHANNEL_ROWS, channel_rows);
@@ -66,13 +70,14 @@ void choose_source(bench::Case &c, Descriptor &d) {
   const uint32_t k_tiles = 1 + c.below(c.chance(30) ? 1024 : 60);
   const uint32_t stripe = 1 + c.below(15);
   SET(K_TILES, k_tiles);
-  SET(TWO_STREAMS, DUPLEX_DESCRIPTOR_GET(d.words, GROUPS) == 2 && c.chance(50));
+  const uint32_t skip = DUPLEX_DESCRIPTOR_GET(d.words, SKIP_ROWS);
+  SET(TWO_STREAMS, DUPLEX_DESCRIPTOR_GET(d.words, GROUPS) == 2 && !skip && c.chance(50));
   SET(EXPONENTS, DUPLEX_DESCRIPTOR_GET(d.words, TWO_STREAMS) ? 0 : c.below(2));
   SET(SRC_STRIPE, stripe);
   const uint32_t sets = DUPLEX_DESCRIPTOR_GET(d.words, TWO_STREAMS)
                             ? (k_tiles + 1) / 2 * 2
-                            : (k_tiles * DUPLEX_DESCRIPTOR_GET(d.words, BLOCK_ROWS) +
-                               DUPLEX_DESCRIPTOR_GET(d.words, EXPONENTS) + 63) /
+                            : (k_tiles * (DUPLEX_DESCRIPTOR_GET(d.words, BLOCK_ROWS) + skip) +
+                               2 * DUPLEX_DESCRIPTOR_GET(d.words, EXPONENTS) + 63) /
                                   64;
   const uint32_t limit = bundles_of(stripe) * DUPLEX_BANK_ROWS;
   SET(SRC_STRIDE, sets + c.below(2));
@@ -125,6 +130,7 @@ Descriptor legal_gemm(bench::Case &c) {
   SET(OPCODE, DUPLEX_OPCODE_GEMM);
   SET(DESTINATION, c.chance(50) ? DUPLEX_DESTINATION_SHARED : DUPLEX_DESTINATION_DRAM);
   SET(GATED, DUPLEX_DESCRIPTOR_GET(d.words, DESTINATION) == DUPLEX_DESTINATION_SHARED && c.chance(50));
+  SET(INTERLEAVED, DUPLEX_DESCRIPTOR_GET(d.words, DESTINATION) == DUPLEX_DESTINATION_SHARED && c.chance(30));
   choose_rows(c, d);
   choose_source(c, d);
   choose_results(c, d);
@@ -231,6 +237,13 @@ bool spoil_field(bench::Case &c, Descriptor &d, uint64_t number) {
     case 7:
       SET(SPREAD, c.below(8));
       return true;
+    case 8:
+      if (!attention)
+        SET(SKIP_ROWS, c.chance(50) ? 66 - DUPLEX_DESCRIPTOR_GET(d.words, BLOCK_ROWS) : c.below(66));
+      return true;
+    case 9:
+      if (!attention) SET(INTERLEAVED, 1);
+      return true;
     default:
       return false;
   }
@@ -238,7 +251,7 @@ bool spoil_field(bench::Case &c, Descriptor &d, uint64_t number) {
 
 // A field just beyond its own limits, one bit, or one up or down in one of the words' fields.
 void spoil(bench::Case &c, Descriptor &d) {
-  if (spoil_field(c, d, c.below(13))) return;
+  if (spoil_field(c, d, c.below(15))) return;
   uint32_t &word = d.words[c.below(
       c.chance(80) && DUPLEX_DESCRIPTOR_GET(d.words, OPCODE) != DUPLEX_OPCODE_ATTENTION ? 12 : 16)];
   if (c.chance(40))
@@ -367,11 +380,12 @@ class Bench {
                                   : (uint32_t)std::max<int64_t>(
                                         0, std::min<int64_t>(DUPLEX_DESCRIPTOR_GET(d.words, CHANNEL_ROWS),
                                                              DUPLEX_DESCRIPTOR_GET(d.words, ROWS) - first));
-    const uint32_t tag = (DUPLEX_DESCRIPTOR_GET(d.words, DST_ADDRESS) +
-                          (uint32_t)(load                                    ? channel * 64
-                                     : DUPLEX_DESCRIPTOR_GET(d.words, GATED) ? first / 2
-                                                                             : first)) &
-                         0x1ffff;
+    const unsigned rows_of_unit = DUPLEX_DESCRIPTOR_GET(d.words, GATED) ? 2 : 1;
+    const bool interleaved = DUPLEX_DESCRIPTOR_GET(d.words, INTERLEAVED);
+    const uint32_t before = load          ? channel * 64
+                            : interleaved ? channel * 2 / rows_of_unit
+                                          : (uint32_t)(first / rows_of_unit);
+    const uint32_t tag = (DUPLEX_DESCRIPTOR_GET(d.words, DST_ADDRESS) + before) & 0x1ffff;
     if (rtl_->share_count_o != count) return wrong("count", channel, rtl_->share_count_o, count);
     const uint32_t want = attention ? own.member : tag;
     if (count && rtl_->share_tag_o != want) return wrong("tag", channel, rtl_->share_tag_o, want);

@@ -90,7 +90,7 @@ static const struct {
   struct {
     unsigned word, lsb, width;
     uint32_t value;
-  } change[3];  // of the legal one; width 0: none
+  } change[8];  // of the legal one; width 0: none
 } cases[] = {
     {"weights in a bundle of the xPU", DUPLEX_STACK_ERROR_STRIPE, 8, {CHANGE(SRC_STRIPE, 8)}},
     {"weights partly in a bundle of the xPU", DUPLEX_STACK_ERROR_STRIPE, 9, {CHANGE(SRC_STRIPE, 9)}},
@@ -116,6 +116,38 @@ static const struct {
      DUPLEX_SHARED_WORDS - 1,
      {CHANGE(X_ADDRESS, DUPLEX_SHARED_WORDS - 1)}},
     {"weights in no bundle", DUPLEX_STACK_ERROR_STRIPE, 0, {CHANGE(SRC_STRIPE, 0)}},
+    {"an odd number of rows passed over",
+     DUPLEX_STACK_ERROR_BLOCKS,
+     0,
+     {CHANGE(SKIP_ROWS, 3), CHANGE(BLOCK_ROWS, 4), CHANGE(CHANNEL_ROWS, 4)}},
+    {"rows passed over behind an odd number", DUPLEX_STACK_ERROR_BLOCKS, 0, {CHANGE(SKIP_ROWS, 2)}},
+    {"an odd number of rows of a channel before some that are passed over",
+     DUPLEX_STACK_ERROR_BLOCKS,
+     0,
+     {CHANGE(SKIP_ROWS, 2), CHANGE(BLOCK_ROWS, 4)}},
+    {"k-tiles longer than a row set",
+     DUPLEX_STACK_ERROR_BLOCKS,
+     0,
+     {CHANGE(SKIP_ROWS, 62), CHANGE(BLOCK_ROWS, 4), CHANGE(CHANNEL_ROWS, 4)}},
+    {"an odd number of rows before some that are passed over",
+     DUPLEX_STACK_ERROR_ROWS,
+     0,
+     {CHANGE(SKIP_ROWS, 2), CHANGE(BLOCK_ROWS, 4), CHANGE(CHANNEL_ROWS, 4), CHANGE(ROWS, 7)}},
+    {"passed over rows that cross into the next space",
+     DUPLEX_STACK_ERROR_SOURCE_RANGE,
+     DUPLEX_BANK_ROWS,
+     {CHANGE(SRC_BASE, LAST_ROW), CHANGE(SKIP_ROWS, 60), CHANGE(BLOCK_ROWS, 4), CHANGE(CHANNEL_ROWS, 4)}},
+    {"interleaved results in DRAM", DUPLEX_STACK_ERROR_RESERVED, 0, {CHANGE(INTERLEAVED, 1)}},
+    {"rows passed over in two streams",
+     DUPLEX_STACK_ERROR_RESERVED,
+     0,
+     {CHANGE(SKIP_ROWS, 2), CHANGE(GROUPS, 2), CHANGE(TWO_STREAMS, 1), CHANGE(BLOCK_ROWS, 4),
+      CHANGE(CHANNEL_ROWS, 4)}},
+    {"interleaved results of channels with other numbers of rows",
+     DUPLEX_STACK_ERROR_ROWS,
+     0,
+     {CHANGE(INTERLEAVED, 1), CHANGE(BLOCK_ROWS, 4), CHANGE(CHANNEL_ROWS, 4), CHANGE(DESTINATION, 1),
+      CHANGE(DST_STRIPE, 0), CHANGE(DST_BASE, 0), CHANGE(FORMAT, 0), CHANGE(DST_STRIDE, 0)}},
 };
 
 // Puts a descriptor into the ring and waits for the interrupt.
@@ -138,7 +170,7 @@ static void check_cells(struct duplex_backend *b, const char *what) {
 static void refuse(struct duplex_backend *b, size_t number) {
   uint32_t d[DUPLEX_DESCRIPTOR_WORDS];
   legal(d);
-  for (unsigned i = 0; i < 3 && cases[number].change[i].width; i++) {
+  for (unsigned i = 0; i < 8 && cases[number].change[i].width; i++) {
     const uint32_t mask = ((1u << cases[number].change[i].width) - 1) << cases[number].change[i].lsb;
     uint32_t *word = &d[cases[number].change[i].word];
     *word = (*word & ~mask) | cases[number].change[i].value << cases[number].change[i].lsb;
