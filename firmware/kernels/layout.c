@@ -27,7 +27,9 @@ bool weight_layout(struct weight_layout *layout, uint32_t k, uint32_t channels) 
   layout->channel_rows = duplex_divide_up(duplex_divide_up(rows, unit), channels) * unit;
   // Blocks that leave room for the sums of as many groups of tokens as can share them.
   layout->blocks = duplex_divide_up(layout->channel_rows, DUPLEX_ROWS / DUPLEX_TOKEN_GROUPS);
-  layout->block_rows = duplex_divide_up(layout->channel_rows / unit, layout->blocks) * unit;
+  layout->block_rows = layout->interleaved
+                           ? duplex_interleaved_block_rows(layout->channel_rows)
+                           : duplex_divide_up(layout->channel_rows / unit, layout->blocks) * unit;
   layout->blocks = duplex_divide_up(layout->channel_rows, layout->block_rows);
   layout->stride = block_row_sets(layout);
   layout->row_sets = layout->blocks * layout->stride;
