@@ -181,19 +181,29 @@ static int measure_reads(const struct probe *probe, unsigned cut, bool costs, bo
   return error ? error : measure_first_reads(probe, true, times);
 }
 
+// Logic-PIM's clocks for the first `cut` parts of these widths, which have so many columns of `all`.
+static uint64_t formula_of_cut(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
+                               const uint32_t *width, unsigned cut, uint32_t columns, uint32_t all,
+                               unsigned groups) {
+  const unsigned bundles = (unsigned)__builtin_popcount(piece->bundles);
+  if (piece->joined) return formula_prefix_clocks(shape, all, columns, groups, bundles);
+  return formula_pim_clocks(shape, width, cut, groups, bundles);
+}
+
 // What there is no room to measure, by the formulas of the placement. A job that large takes little besides
 // its experts: nothing here. A stage of gathered h is told the times of all stages, which are no better.
 static void take_formula(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
                          struct piece_times *times) {
-  const unsigned bundles = (unsigned)__builtin_popcount(piece->bundles);
   uint32_t width[DUPLEX_LAYER_PARTS];
+  uint32_t all = 0;
   uint32_t columns = 0;
-  for (unsigned part = 0; part < piece->parts; part++) width[part] = (uint32_t)piece->inner[part];
-  for (unsigned cut = piece->parts; cut > 0; cut--) {
-    for (unsigned groups = 1; groups <= PASSES; groups++)
-      times->pim[groups][cut] = formula_pim_clocks(shape, width, cut, groups, bundles);
-    columns += width[cut - 1];
-    times->reads[cut - 1] = formula_xpu_clocks(shape, columns, 1);
+  for (unsigned part = 0; part < piece->parts; part++) all += width[part] = (uint32_t)piece->inner[part];
+  for (unsigned cut = 0; cut <= piece->parts; cut++) {
+    if (cut) columns += width[cut - 1];
+    times->reads[cut] = formula_xpu_clocks(shape, all - columns, 1);
+    for (unsigned groups = 1; groups <= PASSES && cut; groups++)
+      times->pim[groups][cut] = duplex_larger_u64(
+          formula_of_cut(shape, piece, width, cut, columns, all, groups), times->pim[groups][cut - 1]);
   }
 }
 

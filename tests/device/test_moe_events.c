@@ -105,17 +105,17 @@ static void swap_pieces(struct duplex_moe *moe) {
   moe->stage[0].piece[0][last].bundles = bundles;
 }
 
-// The parts of the copy end elsewhere: a cut is not the same number of columns there.
-static void move_end(struct duplex_moe *moe) {
-  static const size_t moved = 64;
+// All parts of the copy but the last end elsewhere: a cut is not the same number of columns there.
+static void move_ends(struct duplex_moe *moe) {
+  static const size_t moved = 32;
   struct moe_piece *copy = &moe->stage[0].piece[0][1];
   assert_true(copy->parts > 1);
   if (copy->inner[0] == moe->stage[0].piece[0][0].inner[0]) {
     copy->inner[0] -= moved;
-    copy->inner[1] += moved;
+    copy->inner[copy->parts - 1] += moved;
   } else {
     copy->inner[0] += moved;
-    copy->inner[1] -= moved;
+    copy->inner[copy->parts - 1] -= moved;
   }
 }
 
@@ -146,7 +146,7 @@ static void test_wrong_placement(void **state) {
   check_wrong(DUPLEX_POLICY_BEST, 1, swap_pieces, DUPLEX_ERROR_ARGUMENT, "those of the piece");
   check_wrong(DUPLEX_POLICY_PAPER, 1, swap_pieces, DUPLEX_ERROR_OWNER, "products of experts were done");
   check_wrong(DUPLEX_POLICY_BEST, 2, swap_pieces, DUPLEX_ERROR_ARGUMENT, "those of the piece");
-  check_wrong(DUPLEX_POLICY_BEST, 2, move_end, DUPLEX_ERROR_OWNER, "products of experts were done");
+  check_wrong(DUPLEX_POLICY_BEST, 2, move_ends, DUPLEX_ERROR_OWNER, "products of experts were done");
 }
 
 // The xPU reads an expert in bundles that are Logic-PIM's, of two copies the wrong one: the stack refuses,

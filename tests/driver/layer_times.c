@@ -2,9 +2,9 @@
 // Clocks that Logic-PIM takes for one piece of an expert, by cut and tokens: what tables of times are made
 // of. Weights are zeros; no clock depends on them.
 //
-// usage: layer_times [--backend B] [--channels C] [--hidden H] [--inner A,B,...] [--gated 0|1]
-//                    [--experts N] [--bundles MASK] [--owned MASK] [--tokens A,B,...] [--format 0|1|2]
-//                    [--firmware riscv]
+// usage: layer_times [--backend B] [--channels C] [--hidden H] [--inner A,B,...] [--joined 0|1]
+//                    [--gated 0|1] [--up-exponents 0|1] [--products 0|1] [--experts N] [--bundles MASK]
+//                    [--owned MASK] [--tokens A,B,...] [--format 0|1|2] [--firmware riscv]
 // For each cut and number of tokens: clocks of a job with one such expert, and what each of N - 1 others adds
 // to it.
 #include <stdio.h>
@@ -30,6 +30,14 @@ static int fail(const char *what) {
   return 1;
 }
 
+// Most bytes of a token's results.
+static size_t result_bytes(const struct duplex_layer_options *options) {
+  size_t columns = options->hidden;
+  for (unsigned part = 0; part < options->piece[0].parts; part++)
+    columns += 2 * options->piece[0].inner[part];
+  return columns * 16;
+}
+
 // Clocks of a job in which so many experts have so many tokens and this cut; 0: it failed.
 static uint64_t clocks_of(struct duplex_stack *stack, struct duplex_layer *layer, const struct sweep *s,
                           unsigned experts, unsigned cut, uint32_t tokens) {
@@ -37,7 +45,7 @@ static uint64_t clocks_of(struct duplex_stack *stack, struct duplex_layer *layer
   uint32_t counts[EXPERTS_MOST] = {0};
   for (unsigned i = 0; i < experts; i++) cuts[i] = (uint8_t)cut, counts[i] = tokens;
   duplex_f16 *x = calloc((size_t)experts * tokens * s->options.hidden, sizeof *x);
-  void *y = malloc((size_t)experts * tokens * s->options.hidden * 16);
+  void *y = malloc((size_t)experts * tokens * result_bytes(&s->options));
   const struct duplex_layer_work work = {
       .bundles = s->owned, .cuts = cuts, .counts = counts, .x = x, .format = s->format};
   struct duplex_stack_stats stats = {0};
@@ -103,6 +111,12 @@ static bool take_option(struct sweep *s, const char *name, const char *value) {
     s->options.hidden = number;
   else if (strcmp(name, "--inner") == 0)
     piece->parts = read_list(value, piece->inner, DUPLEX_LAYER_PARTS);
+  else if (strcmp(name, "--joined") == 0)
+    piece->joined = number != 0;
+  else if (strcmp(name, "--up-exponents") == 0)
+    s->options.up_exponents = number != 0;
+  else if (strcmp(name, "--products") == 0)
+    s->options.products = number != 0;
   else if (strcmp(name, "--experts") == 0)
     s->options.experts = number;
   else if (strcmp(name, "--gated") == 0)
