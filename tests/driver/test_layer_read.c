@@ -58,14 +58,14 @@ static int add_run(void *context, unsigned channel, uint64_t address, size_t byt
   return 0;
 }
 
-// A matrix takes a beat for each row and k-tile; the exponents one for each block of rows.
+// A matrix takes a beat for each row and k-tile; the exponents two for each block of rows.
 static uint64_t bytes_of(const struct weight_layout *layout, uint32_t tiles, unsigned channels) {
   uint64_t beats = 0;
   for (unsigned channel = 0; channel < channels; channel++) {
     uint32_t first;
     const uint32_t rows = layout_channel_rows(layout, channel, &first);
     beats += (uint64_t)rows * tiles;
-    if (layout->exponents) beats += (rows + layout->block_rows - 1) / layout->block_rows;
+    if (layout->exponents) beats += 2 * ((rows + layout->block_rows - 1) / layout->block_rows);
   }
   return beats * DUPLEX_BEAT_BYTES;
 }
