@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a layer takes of the stacks' DRAM, and whether it fits.
 #include <stdlib.h>
-#include <string.h>
 
 #include "device/layer.h"
 #include "driver/layer.h"
@@ -14,9 +13,7 @@ bool moe_stack_options(const struct duplex_moe *moe, const struct moe_stage *sta
   *options = stage_layer(stage->kind, &stage->times.shape, (unsigned)moe->shape.experts);
   for (unsigned q = 0; q < moe->pieces; q++) {
     const struct moe_piece *piece = &stage->piece[stack][q];
-    options->piece[q].bundles = piece->bundles;
-    options->piece[q].parts = piece->parts;
-    memcpy(options->piece[q].inner, piece->inner, sizeof piece->inner);
+    options->piece[q] = moe_layer_piece(piece);
     any = any || piece->parts;
   }
   return any;

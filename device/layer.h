@@ -16,6 +16,7 @@ struct moe_piece {
   unsigned parts;    // 0: the stack has nothing of it
   size_t first;      // inner column, or output
   size_t inner[DUPLEX_LAYER_PARTS];
+  bool joined;  // as of a layer's piece
 };
 
 // What lies on the stacks for one stage.
@@ -120,6 +121,9 @@ uint64_t moe_dram_bytes(const struct duplex_moe *moe);
 uint64_t moe_predict(const struct duplex_moe *moe, uint16_t *counts);
 // In the mean of 16 layers as they are expected (schedule_expect).
 uint64_t moe_predict_expected(const struct duplex_moe *moe);
+
+// It as a layer on a stack has it.
+struct duplex_layer_piece moe_layer_piece(const struct moe_piece *piece);
 
 // Inner columns of a piece before part `cut`, and behind it; `cut` may be beyond the stack's parts.
 size_t moe_inner_before(const struct moe_piece *piece, unsigned cut);

@@ -136,6 +136,7 @@ static int measure_copies(const struct measuring *m, const struct schedule_times
   int error = measure_piece(m->kind, &times->shape, m->options, piece, what, m->text, m->size, measured);
   if (error || !copied) return error;
   copy.bundles = SCHEDULE_COPY_BUNDLE;
+  copy.joined = false;
   error =
       measure_piece(m->kind, &times->shape, m->options, &copy, PIECE_READS | costs, m->text, m->size, &reads);
   memcpy(measured->reads, reads.reads, sizeof reads.reads);
@@ -147,7 +148,8 @@ static int measure_copies(const struct measuring *m, const struct schedule_times
 static int measure_cuts(const struct measuring *m, unsigned q, struct schedule_times *times) {
   const struct schedule_placement *placement = &times->placement;
   struct duplex_layer_piece whole = {.bundles = schedule_bundles(placement, 0, q),
-                                     .parts = placement->parts[q]};
+                                     .parts = placement->parts[q],
+                                     .joined = placement->layout == SCHEDULE_REPLICATED};
   struct piece_times measured;
   for (unsigned part = 0; part < whole.parts; part++) whole.inner[part] = placement->width[q][part];
   const struct duplex_layer_piece piece = stage_piece(m->kind, &times->shape, &whole);

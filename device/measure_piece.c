@@ -45,15 +45,16 @@ static int run_mean(const struct probe *probe, unsigned experts, unsigned cut, u
 }
 
 // Passes with this cut whose descriptors come to new slots of the ring.
-static unsigned passes_of_turn(unsigned cut) {
-  return (unsigned)duplex_divide_up(DUPLEX_RING_ENTRIES, 1 + cut);
+static unsigned passes_of_turn(const struct probe *probe, unsigned cut) {
+  const unsigned descriptors = 1 + stage_streams(&probe->shape, &probe->piece, cut);
+  return (unsigned)duplex_divide_up(DUPLEX_RING_ENTRIES, descriptors);
 }
 
 // By how much a pass in the first turn of the ring differs from the mean of a job's, and one behind it.
 // `one`, `all`: clocks of jobs with one expert and with all `experts`.
 static int measure_turn(const struct probe *probe, unsigned cut, unsigned groups, unsigned experts,
                         uint64_t one, uint64_t all, struct measure_turn *turn) {
-  const unsigned first = passes_of_turn(cut);
+  const unsigned first = passes_of_turn(probe, cut);
   const uint64_t mean = measure_added(one, all, experts - 1);
   uint64_t clocks = 0;
   *turn = (struct measure_turn){0, 0};

@@ -71,12 +71,13 @@ static void add_job(const struct moe_run *run, unsigned stack, unsigned piece, s
   uint32_t before = 0;  // groups of the job so far
   uint32_t pushed = 0;  // descriptors
   int64_t turns = 0;
+  const struct duplex_layer_piece own = moe_layer_piece(&run->stage->piece[stack][piece]);
   for (unsigned e = 0; e < run->moe->shape.experts; e++) {
     const uint32_t count = run_cut_tokens(run, e);
     const unsigned cut = run_cut(run, stack, piece, e);
     if (!count || !cut) continue;
     const uint32_t rows = result_rows(run, stack, piece, cut);
-    const uint32_t descriptors = 1 + (uint32_t)duplex_smaller(cut, run->stage->piece[stack][piece].parts);
+    const uint32_t descriptors = 1 + stage_streams(&run->stage->times.shape, &own, cut);
     phase->pim += pim_time(run, stack, piece, e);
     turns += turn_clocks(run->stage, schedule_groups(count), descriptors, &pushed);
     schedule_add_expert(run->stage->costs, e, before, schedule_groups(count), phase);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a piece of a layer consists of.
+#include <string.h>
+
 #include "device/layer.h"
 
 bool moe_has_piece(const struct duplex_moe *moe, unsigned expert, unsigned piece) {
@@ -15,6 +17,13 @@ unsigned moe_bundles(const struct duplex_moe *moe, unsigned piece, unsigned xpu_
   const unsigned of_schedule =
       schedule_bundles(&moe->times.placement, piece % moe->turns, piece / moe->turns);
   return moe_turned(of_schedule, xpu_bundle);
+}
+
+struct duplex_layer_piece moe_layer_piece(const struct moe_piece *piece) {
+  struct duplex_layer_piece made = {
+      .bundles = piece->bundles, .parts = piece->parts, .joined = piece->joined};
+  memcpy(made.inner, piece->inner, sizeof made.inner);
+  return made;
 }
 
 size_t moe_inner_before(const struct moe_piece *piece, unsigned cut) {

@@ -27,11 +27,12 @@ static void place_whole(struct duplex_moe *moe) {
   }
 }
 
-// The parts of one piece on one stack, but for empty ones.
+// The parts of one piece on one stack, but for empty ones. Those of Logic-PIM's copy are joined.
 static void place_piece(struct duplex_moe *moe, unsigned stack, unsigned q) {
   const struct schedule_placement *placement = &moe->times.placement;
   struct moe_piece *piece = &moe->stage->piece[stack][q];
   const unsigned of_schedule = moe_piece_of_schedule(moe, q);
+  piece->joined = placement->layout == SCHEDULE_REPLICATED && q < moe->turns;
   for (unsigned part = 0; part < placement->parts[of_schedule]; part++) {
     const struct schedule_range range = schedule_part(&moe->times.shape, placement, stack, of_schedule, part);
     if (range.count == 0) continue;

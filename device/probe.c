@@ -113,8 +113,12 @@ int probe_open(struct probe *probe, enum stage_kind kind, const struct schedule_
   struct duplex_layer_options layer = stage_layer(kind, shape, PROBE_EXPERTS);
   const size_t rows = (size_t)PROBE_EXPERTS * TOKENS_MOST;
   layer.piece[0] = *piece;
-  *probe = (struct probe){
-      .piece = *piece, .kind = kind, .format = stage_format(shape), .text = text, .size = size};
+  *probe = (struct probe){.shape = *shape,
+                          .piece = *piece,
+                          .kind = kind,
+                          .format = stage_format(shape),
+                          .text = text,
+                          .size = size};
   probe->x = calloc(rows * layer.hidden, sizeof *probe->x);
   probe->y = malloc(rows * result_bytes(&layer));
   if (!probe->x || !probe->y) return tell(probe, DUPLEX_ERROR_NO_MEMORY);

@@ -18,6 +18,7 @@
 struct probe {
   struct duplex_stack *stack;
   struct duplex_layer *few, *layer;  // of PROBE_FEW experts, and of `experts`; the same if there is no room
+  struct schedule_shape shape;
   struct duplex_layer_piece piece;
   unsigned experts;  // that it has: as many as fit, PROBE_EXPERTS or a half, a quarter ... of them
   enum stage_kind kind;

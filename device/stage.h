@@ -37,6 +37,10 @@ struct schedule_range stage_down_rows(const struct schedule_shape *shape, size_t
 struct duplex_layer_piece stage_piece(enum stage_kind kind, const struct schedule_shape *shape,
                                       const struct duplex_layer_piece *piece);
 
+// Descriptors of Logic-PIM with which a cut of such a piece, not 0, makes its h or its products.
+unsigned stage_streams(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
+                       unsigned cut);
+
 // A layer of the stage with `experts` experts, still without pieces.
 struct duplex_layer_options stage_layer(enum stage_kind kind, const struct schedule_shape *shape,
                                         unsigned experts);

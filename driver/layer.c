@@ -46,26 +46,47 @@ static int check_options(struct duplex_stack *stack, const struct duplex_layer_o
   return DUPLEX_OK;
 }
 
-// The part of a piece that begins at inner row piece->inner.
-static int lay_out_part(struct duplex_stack *stack, const struct duplex_layer_options *options,
-                        struct layer_piece *piece, uint32_t part, size_t inner) {
-  struct weight_layout *layout = &piece->up[part];
-  if (inner < 1 || inner > INNER_MOST - piece->inner || piece->inner % DUPLEX_WIDTH)
-    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
-                      "part %u of a piece with inner size %zu: expected from 1 on, all parts but the last "
-                      "multiples of %d, at most %d in all",
-                      part, inner, DUPLEX_WIDTH, INNER_MOST);
-  *layout = (struct weight_layout){.rows = (uint32_t)inner * (options->gated ? 2 : 1),
+// A matrix of gate and up of a piece, behind those that are there, with so many rows of h.
+static int lay_out_up(struct duplex_stack *stack, const struct duplex_layer_options *options,
+                      struct layer_piece *piece, uint32_t inner) {
+  struct weight_layout *layout = &piece->up[piece->matrices++];
+  *layout = (struct weight_layout){.rows = inner * (options->gated ? 2 : 1),
                                    .gated = options->gated,
-                                   .exponents = options->up_exponents};
+                                   .exponents = options->up_exponents,
+                                   .interleaved = piece->joined};
   if (!weight_layout(layout, (uint32_t)options->hidden, stack->channels))
     return stack_fail(stack, DUPLEX_ERROR_OUT_OF_SPACE,
-                      "no room for a part of %zu x %zu: it is larger than the stack's DRAM", inner,
-                      options->hidden);
+                      "no room for %s of %u x %zu: it is larger than the stack's DRAM",
+                      piece->joined ? "gate and up" : "a part", inner, options->hidden);
+  piece->up_row_sets += layout->row_sets;
+  if (options->products) piece->product_row_sets += layer_product_row_sets(layout, (uint32_t)options->hidden);
+  return DUPLEX_OK;
+}
+
+// The part of a piece that begins at inner row piece->inner. Parts of a joined piece begin in a row of their
+// own of every channel.
+static int lay_out_part(struct duplex_stack *stack, const struct duplex_layer_options *options,
+                        struct layer_piece *piece, uint32_t part, size_t inner) {
+  const uint32_t unit = piece->joined ? 2 * stack->channels : 1;
+  if (inner < 1 || inner > INNER_MOST - piece->inner || piece->inner % unit)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
+                      "part %u of a piece with inner size %zu: expected from 1 on, all parts but the last "
+                      "multiples of %u, at most %d in all",
+                      part, inner, unit, INNER_MOST);
   piece->inner_of[part] = (uint32_t)inner;
   piece->inner += (uint32_t)inner;
-  piece->up_row_sets += layout->row_sets;
-  return DUPLEX_OK;
+  return piece->joined ? DUPLEX_OK : lay_out_up(stack, options, piece, (uint32_t)inner);
+}
+
+// Gate and up of all parts of a joined piece. h of rows behind their end has to fit the shared buffer too.
+static int lay_out_joined(struct duplex_stack *stack, const struct duplex_layer_options *options,
+                          struct layer_piece *piece) {
+  const int error = lay_out_up(stack, options, piece, piece->inner);
+  if (error || options->products || layout_columns(piece->up) <= INNER_MOST) return error;
+  return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
+                    "joined parts of inner size %u, %u with the rows that fill all channels: expected at "
+                    "most %d",
+                    piece->inner, layout_columns(piece->up), INNER_MOST);
 }
 
 // The down matrix of a piece whose parts are laid out.
@@ -84,17 +105,37 @@ static int lay_out_piece(struct duplex_stack *stack, const struct duplex_layer_o
                          const struct duplex_layer_piece *from, struct layer_piece *piece) {
   piece->stripe = from->bundles;
   piece->parts = from->parts;
+  piece->joined = from->joined;
   if (from->bundles == 0 || from->bundles & ~stack->bundles || from->parts > LAYER_PARTS)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
                       "a piece in bundles 0x%x with %u parts: expected some of 0x%x, and at most %u",
                       from->bundles, from->parts, stack->bundles, LAYER_PARTS);
-  for (uint32_t part = 0; part < from->parts; part++) {
-    const int error = lay_out_part(stack, options, piece, part, from->inner[part]);
-    if (error) return error;
-    if (options->products)
-      piece->product_row_sets += layer_product_row_sets(&piece->up[part], (uint32_t)options->hidden);
-  }
-  return options->products ? DUPLEX_OK : lay_out_down(stack, options, piece);
+  int error = DUPLEX_OK;
+  for (uint32_t part = 0; part < from->parts && !error; part++)
+    error = lay_out_part(stack, options, piece, part, from->inner[part]);
+  if (!error && piece->joined) error = lay_out_joined(stack, options, piece);
+  return error || options->products ? error : lay_out_down(stack, options, piece);
+}
+
+uint32_t layer_inner_before(const struct layer_piece *piece, uint32_t cut) {
+  uint32_t inner = 0;
+  for (uint32_t part = 0; part < cut; part++) inner += piece->inner_of[part];
+  return inner;
+}
+
+// Rows of each channel that a cut of a joined piece has.
+static uint32_t rows_of_cut(const struct layer_piece *piece, uint32_t cut) {
+  return layout_rows_of_columns(piece->up, layer_inner_before(piece, cut));
+}
+
+uint32_t layer_streams(const struct layer_piece *piece, uint32_t cut) {
+  return piece->joined && cut ? layout_runs(piece->up, rows_of_cut(piece, cut)) : cut;
+}
+
+struct weight_layout layer_stream(const struct layer_piece *piece, uint32_t cut, uint32_t index) {
+  struct weight_layout stream = piece->up[piece->joined ? 0 : index];
+  if (piece->joined) layout_run(piece->up, rows_of_cut(piece, cut), index, &stream);
+  return stream;
 }
 
 size_t layer_result_columns(const struct duplex_layer *layer, unsigned piece) {
@@ -225,15 +266,15 @@ static const int8_t *exponents_from(const int8_t *exponents, size_t first) {
   return exponents ? exponents + first : NULL;
 }
 
-// Gate and up of the part that begins at inner row `first`, whose row sets begin with `row_set` of the place.
-static int load_part(struct duplex_layer *layer, const struct layer_piece *shape, uint32_t part,
-                     struct region region, size_t first, const struct duplex_layer_source *source) {
+// Gate and up of the matrix that begins at inner row `first`.
+static int load_up(struct duplex_layer *layer, const struct weight_layout *layout, struct region region,
+                   size_t first, const struct duplex_layer_source *source) {
   const size_t stride = source->up_stride ? source->up_stride : layer->hidden;
   const duplex_f16 *up = source->up + first * stride;
   const int8_t *exponents = exponents_from(source->up_exponents, first);
   struct upload_source from = {.even = up,
                                .even_exponents = exponents,
-                               .n = shape->inner_of[part],
+                               .n = layout->rows / (layer->gated ? 2 : 1),
                                .k = layer->hidden,
                                .stride = stride};
   if (layer->gated) {
@@ -242,7 +283,7 @@ static int load_part(struct duplex_layer *layer, const struct layer_piece *shape
     from.odd = up;
     from.odd_exponents = exponents;
   }
-  return upload_matrix(layer->stack, &shape->up[part], region, &from);
+  return upload_matrix(layer->stack, layout, region, &from);
 }
 
 // All matrices of a piece, into its place.
@@ -250,11 +291,12 @@ static int load(struct duplex_layer *layer, const struct layer_piece *shape, con
                 const struct duplex_layer_source *source) {
   struct region region = place->up;
   size_t first = 0;
-  for (uint32_t part = 0; part < shape->parts; part++) {
-    const int error = load_part(layer, shape, part, region, first, source);
+  for (uint32_t matrix = 0; matrix < shape->matrices; matrix++) {
+    const struct weight_layout *layout = &shape->up[matrix];
+    const int error = load_up(layer, layout, region, first, source);
     if (error) return error;
-    first += shape->inner_of[part];
-    region.base += shape->up[part].row_sets;
+    first += layout->rows / (layer->gated ? 2 : 1);
+    region.base += layout->row_sets;
   }
   if (layer->products) return DUPLEX_OK;
   const struct upload_source down = {.even = source->down,

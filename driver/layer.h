@@ -6,11 +6,13 @@
 #include "driver/stack.h"
 #include "duplex/layer.h"
 
-// One piece: the same for all experts but for the places.
+// One piece: the same for all experts but for the places. joined: there is one matrix of gate and up, for all
+// parts; else each part has its own.
 struct layer_piece {
-  uint32_t stripe, parts;
+  bool joined;
+  uint32_t stripe, parts, matrices;
   uint32_t inner_of[LAYER_PARTS];
-  struct weight_layout up[LAYER_PARTS];  // of the parts, one behind the other
+  struct weight_layout up[LAYER_PARTS];  // of the matrices, one behind the other
   struct weight_layout down;             // of products: nothing
   uint32_t inner, up_row_sets;
   uint32_t product_row_sets;  // of products: the results of a whole pass
@@ -47,6 +49,12 @@ int layer_register(struct duplex_layer *layer);
 int layer_times_register(struct duplex_stack *stack);
 // The firmware's table has room again.
 void layer_forget(struct duplex_layer *layer);
+
+// Rows of h before a cut.
+uint32_t layer_inner_before(const struct layer_piece *piece, uint32_t cut);
+// What Logic-PIM streams of gate and up with a cut, by one descriptor each: matrices, or runs of one.
+uint32_t layer_streams(const struct layer_piece *piece, uint32_t cut);
+struct weight_layout layer_stream(const struct layer_piece *piece, uint32_t cut, uint32_t index);
 
 // Values of a token's results: of a product, the rows of all parts.
 size_t layer_result_columns(const struct duplex_layer *layer, unsigned piece);

@@ -28,6 +28,8 @@ static struct layer_job layer_job(const struct duplex_layer *layer, unsigned pie
                                   enum duplex_result_format format) {
   struct layer_job job = {.hidden = layer->hidden,
                           .products = layer->products,
+                          .joined = layer->piece[piece].joined,
+                          .up_layout = *layer->piece[piece].up,
                           .down_layout = &layer->piece[piece].down,
                           .format = format,
                           .channels = layer->stack->channels};
@@ -201,17 +203,17 @@ static int upload_expert(const struct duplex_job *job, struct token_work *work, 
   return tokens_upload(job->stack, work, from->tokens ? from->x : from->x + first * hidden, hidden);
 }
 
-// Results of the parts of a product that Logic-PIM has, each in row sets of its own.
+// Results of the products that Logic-PIM has, of each descriptor in row sets of its own.
 static int read_products(const struct duplex_job *job, struct token_work *work, unsigned expert,
                          size_t stride, uint8_t *y) {
-  const struct duplex_layer *layer = job->layer.layer;
-  const struct layer_piece *piece = &layer->piece[job->layer.share->piece];
+  const struct layer_piece *piece = &job->layer.layer->piece[job->layer.share->piece];
+  const uint32_t cut = job->layer.share->expert[expert].cut;
   int error = DUPLEX_OK;
-  for (uint32_t part = 0; part < job->layer.share->expert[expert].cut && !error; part++) {
-    const struct weight_layout *layout = &piece->up[part];
-    error = tokens_read_results(job->stack, work, layout, job->format, stride, y);
-    y += layout->rows * sizeof(duplex_f32);
-    work->results.base += layer_product_row_sets(layout, layer->hidden);
+  for (uint32_t i = 0; i < layer_streams(piece, cut) && !error; i++) {
+    const struct weight_layout layout = layer_stream(piece, cut, i);
+    error = tokens_read_results(job->stack, work, &layout, job->format, stride, y);
+    y += layout.rows * sizeof(duplex_f32);
+    work->results.base += result_row_sets(&layout, job->format, work->groups_of_pass);
   }
   return error;
 }
@@ -233,13 +235,19 @@ static int read_results(struct duplex_job *job, void *y) {
   return for_each_expert(job, read_expert, y);
 }
 
+// Rows of a matrix that a channel has.
+static uint32_t rows_of(const struct weight_layout *layout, unsigned channel) {
+  uint32_t rows = layout_channel_rows(layout, channel);
+  while (rows && layout_row(layout, channel, rows - 1) >= layout->rows) rows--;
+  return rows;
+}
+
 // Weights and products of one matrix, or of the first `columns` of its columns.
 static void note_matrix(struct duplex_stack *stack, const struct weight_layout *layout, uint32_t columns,
                         size_t tokens) {
   struct duplex_stack_stats *stats = &stack->stats;
   for (unsigned channel = 0; channel < stack->channels; channel++) {
-    uint32_t first;
-    const uint64_t rows = layout_channel_rows(layout, channel, &first);
+    const uint64_t rows = rows_of(layout, channel);
     stats->channel[channel].rows += rows;
     stats->channel[channel].macs += rows * columns * tokens;
     stats->macs += rows * columns * tokens;
@@ -251,13 +259,13 @@ static int note_expert(const struct duplex_job *job, struct token_work *work, un
                        void *context) {
   const struct duplex_layer *layer = job->layer.layer;
   const struct layer_piece *piece = &layer->piece[job->layer.share->piece];
-  uint32_t inner = 0;
+  const uint32_t cut = job->layer.share->expert[expert].cut;
   (void)first, (void)context;
-  for (uint32_t part = 0; part < job->layer.share->expert[expert].cut; part++) {
-    note_matrix(job->stack, &piece->up[part], layer->hidden, work->m);
-    inner += piece->inner_of[part];
+  for (uint32_t i = 0; i < layer_streams(piece, cut); i++) {
+    const struct weight_layout layout = layer_stream(piece, cut, i);
+    note_matrix(job->stack, &layout, layer->hidden, work->m);
   }
-  if (!layer->products) note_matrix(job->stack, &piece->down, inner, work->m);
+  if (!layer->products) note_matrix(job->stack, &piece->down, layer_inner_before(piece, cut), work->m);
   return DUPLEX_OK;
 }
 

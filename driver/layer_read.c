@@ -50,21 +50,33 @@ static int list_run(void *context, uint64_t address, uint32_t at, uint32_t bytes
   return listing->visit(listing->context, listing->channel, address, bytes);
 }
 
-// All blocks of all channels, k-tiles from `tile` on, and the exponents before them.
+// Of one block with so many rows, those from `row` on in the k-tiles from `tile` on, and the exponents before
+// them.
+static int list_block(const struct resident *from, uint32_t block, uint32_t rows, uint32_t tile, uint32_t row,
+                      struct listing *listing) {
+  const uint32_t header = layout_header(from->layout);
+  const uint32_t tile_bytes = rows * DUPLEX_BEAT_BYTES;
+  const uint32_t end = header + from->layout->k_tiles * tile_bytes;
+  if (tile == 0 && row == 0) return for_each_run(from, block, 0, end, list_run, listing);
+  int error = for_each_run(from, block, 0, header, list_run, listing);
+  if (row == 0 && !error)
+    return for_each_run(from, block, header + tile * tile_bytes, end, list_run, listing);
+  for (uint32_t at = header + tile * tile_bytes; at < end && !error; at += tile_bytes)
+    error = for_each_run(from, block, at + row * DUPLEX_BEAT_BYTES, at + tile_bytes, list_run, listing);
+  return error;
+}
+
+// All channels: of each its rows from `row` on, in the k-tiles from `tile` on.
 static int list_matrix(const struct duplex_layer *layer, const struct resident *from, uint32_t tile,
-                       struct listing *listing) {
+                       uint32_t row, struct listing *listing) {
   const struct weight_layout *layout = from->layout;
-  const uint32_t header = layout_header(layout);
   int error = DUPLEX_OK;
   for (listing->channel = 0; listing->channel < layer->stack->channels && !error; listing->channel++) {
-    uint32_t first;
-    const uint32_t rows = layout_channel_rows(layout, listing->channel, &first);
-    for (uint32_t block = 0; block * layout->block_rows < rows && !error; block++) {
-      const uint32_t tile_bytes = block_rows(layout, rows, block) * DUPLEX_BEAT_BYTES;
-      const uint32_t end = header + layout->k_tiles * tile_bytes;
-      const uint32_t begin = tile ? header + tile * tile_bytes : 0;
-      if (tile && header) error = for_each_run(from, block, 0, header, list_run, listing);
-      if (!error) error = for_each_run(from, block, begin, end, list_run, listing);
+    const uint32_t rows = layout_channel_rows(layout, listing->channel);
+    for (uint32_t block = row / layout->block_rows; block * layout->block_rows < rows && !error; block++) {
+      const uint32_t before = block * layout->block_rows;
+      error = list_block(from, block, block_rows(layout, rows, block), tile, row > before ? row - before : 0,
+                         listing);
     }
   }
   return error;
@@ -80,12 +92,12 @@ static int check_place(const struct duplex_layer *layer, unsigned expert, unsign
                     expert);
 }
 
-// Gate and up of a part, where the expert has it.
-static struct resident resident_part(const struct duplex_layer *layer, unsigned expert, unsigned piece,
-                                     uint32_t part) {
+// A matrix of gate and up, where the expert has it.
+static struct resident resident_up(const struct duplex_layer *layer, unsigned expert, unsigned piece,
+                                   uint32_t matrix) {
   const struct layer_piece *shape = &layer->piece[piece];
-  struct resident from = {&shape->up[part], layer_place(layer, expert, piece)->up};
-  for (uint32_t i = 0; i < part; i++) from.region.base += shape->up[i].row_sets;
+  struct resident from = {&shape->up[matrix], layer_place(layer, expert, piece)->up};
+  for (uint32_t i = 0; i < matrix; i++) from.region.base += shape->up[i].row_sets;
   return from;
 }
 
@@ -103,15 +115,16 @@ int duplex_layer_ranges(struct duplex_layer *layer, unsigned expert, unsigned pi
     return stack_fail(layer->stack, DUPLEX_ERROR_ARGUMENT, "cut %u: expected at most %u, and a function", cut,
                       shape->parts);
   struct listing listing = {.visit = visit, .context = context};
-  uint32_t inner = 0;
-  for (uint32_t part = 0; part < cut; part++) inner += shape->inner_of[part];
-  for (uint32_t part = cut; part < shape->parts && !error; part++) {
-    const struct resident from = resident_part(layer, expert, piece, part);
-    error = list_matrix(layer, &from, 0, &listing);
+  const uint32_t inner = layer_inner_before(shape, cut);
+  const uint32_t rows = shape->joined ? layout_rows_of_columns(shape->up, inner) : 0;
+  if (cut == shape->parts) return DUPLEX_OK;
+  for (uint32_t matrix = shape->joined ? 0 : cut; matrix < shape->matrices && !error; matrix++) {
+    const struct resident from = resident_up(layer, expert, piece, matrix);
+    error = list_matrix(layer, &from, 0, rows, &listing);
   }
-  if (error || cut == shape->parts || layer->products) return error;
+  if (error || layer->products) return error;
   const struct resident down = resident_down(layer, expert, piece);
-  return list_matrix(layer, &down, inner / DUPLEX_WIDTH, &listing);
+  return list_matrix(layer, &down, inner / DUPLEX_WIDTH, 0, &listing);
 }
 
 // A block of values that the xPU wants, and where it goes.
@@ -151,11 +164,12 @@ static void copy_row(const struct request *request, const uint8_t *block, uint32
   }
 }
 
-// The rows of a block that were asked for; `first`: of the block in the matrix.
-static void copy_block(const struct request *request, const uint8_t *block, uint32_t header, uint32_t first,
-                       uint32_t rows) {
+// The rows of a block of a channel that were asked for; `first`: of the block in the channel.
+static void copy_block(const struct request *request, const struct weight_layout *layout, unsigned channel,
+                       const uint8_t *block, uint32_t first, uint32_t rows) {
+  const uint32_t header = layout_header(layout);
   for (uint32_t row = request->odd; row < rows; row += request->unit) {
-    const uint32_t own = (first + row) / request->unit;
+    const uint32_t own = layout_row(layout, channel, first + row) / request->unit;
     if (own < request->first || own >= request->first + request->count) continue;
     const size_t to = own - request->first;
     copy_row(request, block, header, rows, row, request->out + to * request->stride);
@@ -177,7 +191,7 @@ static int read_block(struct reading *reading, const struct resident *from, cons
   if (error)
     return stack_fail(reading->stack, error, "reading weights of channel %u: %s", reading->channel,
                       stack_cause(reading->stack, error));
-  copy_block(request, reading->bytes, header, first, rows);
+  copy_block(request, from->layout, reading->channel, reading->bytes, first, rows);
   return DUPLEX_OK;
 }
 
@@ -187,12 +201,13 @@ static int read_matrix(struct reading *reading, const struct resident *from, con
   const uint32_t begin = request->first * request->unit;
   const uint32_t end = (request->first + request->count) * request->unit;
   for (reading->channel = 0; reading->channel < reading->stack->channels; reading->channel++) {
-    uint32_t first;
-    const uint32_t rows = layout_channel_rows(layout, reading->channel, &first);
+    const uint32_t rows = layout_channel_rows(layout, reading->channel);
     for (uint32_t block = 0; block * layout->block_rows < rows; block++) {
       const uint32_t of_block = block_rows(layout, rows, block);
-      const uint32_t row = first + block * layout->block_rows;
-      if (row >= end || row + of_block <= begin) continue;
+      const uint32_t row = block * layout->block_rows;
+      if (layout_row(layout, reading->channel, row) >= end ||
+          layout_row(layout, reading->channel, row + of_block - 1) < begin)
+        continue;
       const int error = read_block(reading, from, request, block, row, of_block);
       if (error) return error;
     }
@@ -200,24 +215,25 @@ static int read_matrix(struct reading *reading, const struct resident *from, con
   return DUPLEX_OK;
 }
 
-// Rows of gate or up, which may lie in several parts.
-static int read_parts(struct reading *reading, const struct duplex_layer *layer, unsigned expert,
-                      unsigned piece, struct request request) {
+// Rows of gate or up, which may lie in several matrices.
+static int read_up(struct reading *reading, const struct duplex_layer *layer, unsigned expert, unsigned piece,
+                   struct request request) {
   const struct layer_piece *shape = &layer->piece[piece];
   const uint32_t end = request.first + request.count;
   uint32_t before = 0;
-  for (uint32_t part = 0; part < shape->parts && before < end; before += shape->inner_of[part++]) {
-    const uint32_t behind = before + shape->inner_of[part];
-    if (behind <= request.first) continue;
-    const uint32_t stop = (uint32_t)duplex_smaller(end, behind);
-    struct request of_part = request;
-    of_part.first = request.first - before;
-    of_part.count = stop - request.first;
-    const struct resident from = resident_part(layer, expert, piece, part);
-    const int error = read_matrix(reading, &from, &of_part);
+  for (uint32_t matrix = 0; matrix < shape->matrices && before < end; matrix++) {
+    const uint32_t first = before;
+    before += shape->up[matrix].rows / request.unit;
+    if (before <= request.first) continue;
+    const uint32_t stop = (uint32_t)duplex_smaller(end, before);
+    struct request of_matrix = request;
+    of_matrix.first = request.first - first;
+    of_matrix.count = stop - request.first;
+    const struct resident from = resident_up(layer, expert, piece, matrix);
+    const int error = read_matrix(reading, &from, &of_matrix);
     if (error) return error;
-    request.out += of_part.count * request.stride;
-    if (request.exponents) request.exponents += of_part.count;
+    request.out += of_matrix.count * request.stride;
+    if (request.exponents) request.exponents += of_matrix.count;
     request.first = stop;
   }
   return DUPLEX_OK;
@@ -226,8 +242,8 @@ static int read_parts(struct reading *reading, const struct duplex_layer *layer,
 // Bytes of the largest block of a piece.
 static size_t largest_block(const struct layer_piece *piece) {
   uint32_t row_sets = piece->down.stride;
-  for (uint32_t part = 0; part < piece->parts; part++)
-    if (piece->up[part].stride > row_sets) row_sets = piece->up[part].stride;
+  for (uint32_t matrix = 0; matrix < piece->matrices; matrix++)
+    if (piece->up[matrix].stride > row_sets) row_sets = piece->up[matrix].stride;
   return (size_t)row_sets * DUPLEX_ROW_SET_BYTES;
 }
 
@@ -260,7 +276,7 @@ int duplex_layer_read(struct duplex_layer *layer, unsigned expert, unsigned piec
                                   .out = out,
                                   .exponents = exponents};
   const struct resident from = resident_down(layer, expert, piece);
-  error = down ? read_matrix(&reading, &from, &request) : read_parts(&reading, layer, expert, piece, request);
+  error = down ? read_matrix(&reading, &from, &request) : read_up(&reading, layer, expert, piece, request);
   free(reading.bytes);
   return error;
 }

@@ -44,6 +44,7 @@ static int register_shape(struct duplex_layer *layer) {
                (layer->down_exponents ? LAYER_DOWN_EXPONENTS : 0u) | (layer->products ? LAYER_PRODUCTS : 0u)};
   for (unsigned i = 0; i < layer->pieces; i++) {
     const struct layer_piece *piece = &layer->piece[i];
+    if (piece->joined) message.flags |= LAYER_JOINED(i);
     message.piece[i].stripe = piece->stripe;
     message.piece[i].parts = piece->parts;
     memcpy(message.piece[i].inner, piece->inner_of, sizeof piece->inner_of);

@@ -22,9 +22,7 @@ static int note_work(struct duplex_job *job, const struct completion *completion
     own->rows = own->rows * of_pair / work->groups;
     for (unsigned i = 0; i < own_job->count; i++) {
       const struct duplex_weights *matrix = own_job->matrices[i];
-      uint32_t first;
-      own->macs +=
-          (uint64_t)layout_channel_rows(&matrix->layout, channel, &first) * matrix->k * work->m * of_pair;
+      own->macs += (uint64_t)layout_channel_rows(&matrix->layout, channel) * matrix->k * work->m * of_pair;
     }
     stats->macs += own->macs;
   }

@@ -118,20 +118,20 @@ static int read_channel(struct duplex_stack *stack, const struct token_work *wor
   const struct region region = {work->results.base + pass * work->result_row_sets, work->results.stripe};
   const uint32_t groups = groups_in(work, pass);
   const size_t stride = (size_t)result_block_columns(layout, format, groups) * DUPLEX_COLUMN_BYTES;
-  uint32_t first;
-  const uint32_t rows = layout_channel_rows(layout, channel, &first);
+  const uint32_t rows = layout_channel_rows(layout, channel);
   for (uint32_t row = 0; row < rows; row++) {
+    const uint32_t of_matrix = layout_row(layout, channel, row);
     const uint32_t in_block = row % layout->block_rows;
     const uint32_t left = rows - (row - in_block);
     const uint32_t of_block = (uint32_t)duplex_smaller(left, layout->block_rows);
     const struct block block = {region, row / layout->block_rows * stride, of_block, row_bytes};
     const int error = in_block ? DUPLEX_OK : read_block(stack, work, pass, &block, channel, bytes);
     if (error) return error;
-    for (uint32_t lane = 0; lane < groups * DUPLEX_LANES; lane++) {
+    for (uint32_t lane = 0; lane < groups * DUPLEX_LANES && of_matrix < layout->rows; lane++) {
       size_t token;
       const uint32_t row_of_group = lane / DUPLEX_LANES * of_block + in_block;
       if (token_of(work, pass, lane / DUPLEX_LANES, lane % DUPLEX_LANES, &token))
-        memcpy(y + (token * y_stride + first + row) * size,
+        memcpy(y + (token * y_stride + of_matrix) * size,
                bytes + row_of_group * row_bytes + lane % DUPLEX_LANES * size, size);
     }
   }

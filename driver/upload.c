@@ -43,23 +43,39 @@ static uint8_t *place_of_tile(const struct weight_layout *layout, uint8_t *beats
   return beats + (size_t)(tile / 2 * 2 + matrix) * DUPLEX_ROW_SET_BYTES + tile % 2 * tile_bytes;
 }
 
-// One block as it streams; `block` has room for a whole one. Returns its bytes.
+// A row of one matrix of a pair in all tiles of a block of `rows` rows; its first beat is at `beats`. Behind
+// the end of the matrix it is zeros.
+static void arrange_tiles(const struct weight_layout *layout, const struct upload_source *source,
+                          unsigned matrix, uint32_t of_matrix, uint32_t rows, uint8_t *beats) {
+  const bool there = of_matrix < layout->rows;
+  const duplex_f16 *from = there ? row_of(source, of_matrix) + matrix * source->n * source->k : NULL;
+  for (uint32_t tile = 0; tile < layout->k_tiles; tile++) {
+    uint8_t *beat = place_of_tile(layout, beats, tile, rows, matrix);
+    if (there) {
+      arrange_row(from, tile, source->k, beat);
+    } else {
+      memset(beat, 0, DUPLEX_BEAT_BYTES);
+    }
+  }
+}
+
+// One block of a channel, from its row `first` on, as it streams; `block` has room for a whole one. Returns
+// its bytes.
 static size_t arrange_block(const struct weight_layout *layout, const struct upload_source *source,
-                            uint32_t first_row, uint32_t rows, uint8_t *block) {
+                            unsigned channel, uint32_t first, uint32_t rows, uint8_t *block) {
   const size_t header = layout_header(layout);
   if (layout->two_streams) memset(block, 0, (size_t)layout->stride * DUPLEX_ROW_SET_BYTES);
   if (header) {
     memset(block, 0, header);
-    for (uint32_t row = 0; row < rows; row++) block[row] = (uint8_t)exponent_of(source, first_row + row);
+    for (uint32_t row = 0; row < rows; row++) {
+      const uint32_t of_matrix = layout_row(layout, channel, first + row);
+      if (of_matrix < layout->rows) block[row] = (uint8_t)exponent_of(source, of_matrix);
+    }
   }
   for (unsigned matrix = 0; matrix <= source->pair; matrix++)
-    for (uint32_t row = 0; row < rows; row++) {
-      const duplex_f16 *from = row_of(source, first_row + row) + matrix * source->n * source->k;
-      for (uint32_t tile = 0; tile < layout->k_tiles; tile++)
-        arrange_row(
-            from, tile, source->k,
-            place_of_tile(layout, block + header, tile, rows, matrix) + (size_t)row * DUPLEX_BEAT_BYTES);
-    }
+    for (uint32_t row = 0; row < rows; row++)
+      arrange_tiles(layout, source, matrix, layout_row(layout, channel, first + row), rows,
+                    block + header + (size_t)row * DUPLEX_BEAT_BYTES);
   return layout->two_streams ? (size_t)layout->stride * DUPLEX_ROW_SET_BYTES
                              : header + (size_t)rows * layout->k_tiles * DUPLEX_BEAT_BYTES;
 }
@@ -68,12 +84,11 @@ static size_t arrange_block(const struct weight_layout *layout, const struct upl
 static int upload_channel(struct duplex_stack *stack, const struct weight_layout *layout,
                           struct region region, const struct upload_source *source, unsigned channel,
                           uint8_t *block) {
-  uint32_t first;
-  const uint32_t rows = layout_channel_rows(layout, channel, &first);
+  const uint32_t rows = layout_channel_rows(layout, channel);
   for (uint32_t done = 0, index = 0; done < rows; done += layout->block_rows, index++) {
     const uint32_t left = rows - done;
     const uint32_t count = (uint32_t)duplex_smaller(left, layout->block_rows);
-    const size_t size = arrange_block(layout, source, first + done, count, block);
+    const size_t size = arrange_block(layout, source, channel, done, count, block);
     const uint64_t offset = (uint64_t)index * layout->stride * DUPLEX_ROW_SET_BYTES;
     const int error = region_write(stack, channel, region, offset, block, size);
     if (error) return error;

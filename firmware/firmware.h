@@ -119,15 +119,19 @@ uint32_t attention_score_room(const struct attention_segment *segments, uint32_t
 // Logic-PIM's share of one piece of an MoE layer: its experts in turn, without a pause between them. A piece
 // of an expert has `parts` matrices of gate and up, one behind the other, and one down matrix, whose columns
 // are the rows of h in the order of the parts. A cut of i is the parts 0 to i - 1 and their columns of down.
+// Parts that are `joined` have one matrix of gate and up, which is interleaved: a cut is a run of whole
+// blocks and one of the first rows of a block.
 //
 // A layer of `products` has neither activation nor down: the sums of its parts are its results, RN32, in row
-// sets of their own for each part. The results of every pass take the room of a whole one with all parts.
+// sets of their own for each matrix or run. The results of every pass take the room of a whole one with all
+// parts.
 #define LAYER_PARTS 10u
 struct layer_job {
   uint32_t hidden, parts;
-  const uint32_t *inner;  // [parts]: rows of h; multiples of 64 but for the last
+  const uint32_t *inner;  // [parts]: rows of h; joined: multiples of 2 channels but for the last
   bool gated, exponents;  // of gate and up
-  bool products;
+  bool products, joined;
+  struct weight_layout up_layout;           // joined: of all parts
   const struct weight_layout *down_layout;  // of products: unused
   // layer_sizes: 1 or 2; row sets of so many groups, in as many passes as it takes.
   uint32_t groups_of_pass;
@@ -150,12 +154,12 @@ struct layer_expert {
 enum layer_next_result { LAYER_EXPERT, LAYER_END, LAYER_WRONG };
 typedef enum layer_next_result layer_next(void *context, struct layer_expert *expert);
 
-// Fills in the sizes of passes; hidden, channels and products are there, and down_layout and format, or of
-// products the row sets of a pass' results: the sum of layer_product_row_sets over the parts.
+// Fills in the sizes of passes; hidden, channels and products are there, and layouts and format, or of
+// products the row sets of a pass' results: the sum of layer_product_row_sets over the matrices.
 void layer_sizes(struct layer_job *job, uint32_t product_row_sets);
 
-// Row sets of the results that a whole pass over x of `hidden` columns has of one part.
-uint32_t layer_product_row_sets(const struct weight_layout *part, uint32_t hidden);
+// Row sets of the results that a whole pass over x of `hidden` columns has of one matrix, at most.
+uint32_t layer_product_row_sets(const struct weight_layout *up, uint32_t hidden);
 
 // Row sets of the activations and of the results of one expert.
 static inline uint32_t layer_row_sets(const uint32_t of_pass[3], uint32_t groups) {
@@ -172,14 +176,17 @@ static inline uint32_t layer_result_row_sets(const struct layer_job *job, uint32
 // in a few words only: for each number of groups they are kept as they were for the last cut, from one job to
 // the next as long as the jobs differ only in their tables and in where everything lies.
 struct layer_pass {
-  uint32_t cut;       // 0: nothing is kept
-  uint32_t inner;     // rows of h in all of its parts
-  uint32_t parts;     // that are described
-  uint32_t down_cut;  // for which down is described, 0: it is not
+  uint32_t cut;        // 0: nothing is kept
+  uint32_t inner;      // rows of h in all of its parts
+  uint32_t rows;       // joined: of a channel, in all of its parts
+  uint32_t tiles;      // of h of one group, with the rows behind the end
+  uint32_t streams;    // matrices or runs of gate and up
+  uint32_t described;  // of them, those that are
+  uint32_t down_cut;   // for which down is described, 0: it is not
   struct {
     uint32_t inner, row_sets, results;
-  } before;  // of the parts that are described
-  uint32_t load[PUSHED_WORDS], part[LAYER_PARTS][PUSHED_WORDS], down[PUSHED_WORDS];
+  } before;  // of those that are described
+  uint32_t load[PUSHED_WORDS], up[LAYER_PARTS][PUSHED_WORDS], down[PUSHED_WORDS];
 };
 struct layer_work {
   struct layer_pass pass[2];  // of one and of two groups

@@ -13,7 +13,7 @@
 #include "schedule/schedule.h"
 
 #define PROTOCOL_MAGIC 0x51504c44u  // "DLPQ"
-#define PROTOCOL_VERSION 2u
+#define PROTOCOL_VERSION 3u
 #define PROTOCOL_QUEUES 4u
 #define PROTOCOL_ENTRIES 8u  // of a queue, a power of two
 #define PROTOCOL_PAYLOAD_WORDS 60u
@@ -142,12 +142,14 @@ struct attention_message {
 // for each expert of piece 0, then of piece 1 and so on, are first to first + pieces * experts - 1 of the
 // queue's table.
 // Of LAYER_PRODUCTS its parts are matrices by themselves, whose results are binary32; there is no down.
+// LAYER_JOINED: gate and up of all parts of a piece are one interleaved matrix.
 enum { LAYER_GATED = 1, LAYER_UP_EXPONENTS = 2, LAYER_DOWN_EXPONENTS = 4, LAYER_PRODUCTS = 8 };
+#define LAYER_JOINED(piece) (16u << (piece))
 struct layer_message {
   uint32_t layer, first, experts, pieces, hidden, flags;
   struct layer_piece_words {
     uint32_t stripe, parts;       // 0 parts: an empty piece
-    uint32_t inner[LAYER_PARTS];  // of each part, multiples of 64 but for the last
+    uint32_t inner[LAYER_PARTS];  // of each part; joined: multiples of 2 channels but for the last
   } piece[PROTOCOL_LAYER_PIECES];
 };
 
@@ -306,6 +308,9 @@ const struct layer_schedule *layer_decide(struct client *client, const struct la
 void layer_tables_clear(struct layer_tables *tables);  // nothing is registered
 struct layer_record *layer_find(const struct client *client, uint32_t layer);
 bool layer_owned(const struct client *client, const struct layer_record *record, uint32_t piece);
+// A matrix of gate and up of a piece with so many rows of h, for weight_layout.
+void layer_up_layout(const struct layer_message *shape, uint32_t piece, uint32_t inner,
+                     struct weight_layout *layout);
 
 // protocol/layer_kept.c: the job of a piece of a registered layer but for its table, and what is kept of it.
 // And all pieces of a layer with exact sums, or of products, before their first jobs.

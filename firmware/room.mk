@@ -2,7 +2,7 @@
 # Kernels and protocol in the library, where the firmware runs natively.
 LIB_SRC += $(wildcard firmware/kernels/*.c firmware/protocol/*.c)
 # What the firmware needs of the schedule: its policies and the check of a table, not what makes tables and places weights.
-FIRMWARE_SCHEDULE_SRC := $(filter-out $(addprefix schedule/,alone.c bound.c charge.c formula.c parts.c phases.c place.c predict.c sample.c stages.c striped.c tables_file.c worth.c),$(wildcard schedule/*.c))
+FIRMWARE_SCHEDULE_SRC := $(filter-out $(addprefix schedule/,alone.c bound.c charge.c copies.c formula.c parts.c phases.c place.c predict.c sample.c stages.c striped.c tables_file.c worth.c),$(wildcard schedule/*.c))
 
 # FIRMWARE=folder: the user's kernel of that folder joins natively and on RV32. The name of the folder is remembered, so that
 # another one rebuilds what depends on it.

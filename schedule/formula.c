@@ -3,9 +3,11 @@
 #include "schedule/formula.h"
 
 #include "duplex/arithmetic.h"
+#include "duplex/geometry.h"
 #include "duplex/params.h"
 
 #define BLOCK_ROWS (DUPLEX_ROWS / DUPLEX_TOKEN_GROUPS)
+#define INTERLEAVED_ROWS 2u    // of a word: where channels take turns, they do so by words
 #define DESCRIPTOR_CLOCKS 16u  // from one descriptor to the next in a chain
 #define LOAD_CLOCKS 48u        // from the start of a LOAD to the first tile of x
 // Words of x that a LOAD brings while what was before it still runs; each one more takes 0.74 clocks. Where
@@ -48,16 +50,20 @@ static uint32_t blocks_of(const struct schedule_shape *shape, uint32_t rows, uin
   return duplex_divide_up(duplex_divide_up(rows, shape->channels) * unit, BLOCK_ROWS);
 }
 
-// Clocks of a matrix in blocks. writes: eighths of columns of results for each row.
+// Clocks of so many rows of a channel in blocks. writes: eighths of columns of results for each row.
+static uint64_t rows_in_blocks(uint32_t rows, uint32_t block_rows, uint64_t tiles, uint32_t groups,
+                               uint32_t bundles, uint32_t writes) {
+  uint64_t clocks = rows / block_rows * block_clocks(block_rows, tiles, groups, bundles, writes);
+  if (rows % block_rows) clocks += block_clocks(rows % block_rows, tiles, groups, bundles, writes);
+  return clocks;
+}
+
+// Clocks of a matrix in blocks.
 static uint64_t matrix_clocks(const struct schedule_shape *shape, uint32_t rows, uint32_t unit,
                               uint64_t tiles, uint32_t groups, uint32_t bundles, uint32_t writes) {
   const uint32_t of_channel = duplex_divide_up(rows, shape->channels) * unit;
   const uint32_t block_rows = duplex_divide_up(of_channel / unit, blocks_of(shape, rows, unit)) * unit;
-  const uint32_t whole = of_channel / block_rows;
-  uint64_t clocks = whole * block_clocks(block_rows, tiles, groups, bundles, writes);
-  if (of_channel % block_rows)
-    clocks += block_clocks(of_channel % block_rows, tiles, groups, bundles, writes);
-  return clocks;
+  return rows_in_blocks(of_channel, block_rows, tiles, groups, bundles, writes);
 }
 
 // Clocks of a LOAD of x that nothing hides, before so many blocks of gate and up. x comes by the result bus,
@@ -69,21 +75,52 @@ static uint64_t load_clocks(uint64_t tiles, uint32_t groups, uint32_t blocks) {
   return LOAD_CLOCKS + divide_up(behind * LOAD_PER_CENT + lone * LONE_BLOCK_PER_CENT, 100);
 }
 
-// Gate and up in parts. columns: of all of them.
-static uint64_t up_clocks(const struct schedule_shape *shape, const uint32_t *width, uint32_t cut,
-                          uint32_t groups, uint32_t bundles, uint32_t writes, uint32_t *columns) {
+// What Logic-PIM has of gate and up: the first `cut` parts of these widths. Each is a matrix; or together
+// they are the first columns of one matrix, which has `of` columns.
+struct share {
+  const uint32_t *width;
+  uint32_t cut, of;
+};
+
+static uint32_t columns_of(const uint32_t *width, uint32_t parts) {
+  uint32_t columns = 0;
+  for (uint32_t part = 0; part < parts; part++) columns += width[part];
+  return columns;
+}
+
+// Gate and up in parts.
+static uint64_t parts_clocks(const struct schedule_shape *shape, const struct share *share, uint32_t groups,
+                             uint32_t bundles, uint32_t writes) {
   const uint64_t tiles = duplex_divide_up(shape->hidden, DUPLEX_WIDTH);
   uint64_t clocks = 0;
   uint32_t blocks = 0;
-  *columns = 0;
-  for (uint32_t part = 0; part < cut; part++) {
-    if (width[part] == 0) continue;
-    clocks += matrix_clocks(shape, width[part], 1 + shape->gated, tiles, groups, bundles, writes) +
-              DESCRIPTOR_CLOCKS;
-    *columns += width[part];
-    blocks += blocks_of(shape, width[part], 1 + shape->gated);
+  for (uint32_t part = 0; part < share->cut; part++) {
+    const uint32_t width = share->width[part];
+    if (width == 0) continue;
+    clocks +=
+        matrix_clocks(shape, width, 1 + shape->gated, tiles, groups, bundles, writes) + DESCRIPTOR_CLOCKS;
+    blocks += blocks_of(shape, width, 1 + shape->gated);
   }
-  return *columns ? clocks + load_clocks(tiles, groups, blocks) : 0;
+  return clocks + load_clocks(tiles, groups, blocks);
+}
+
+// Rows of a channel of so many columns where the channels take turns: always whole words of two rows.
+static uint32_t interleaved_rows(const struct schedule_shape *shape, uint32_t columns) {
+  return duplex_divide_up(columns * (1 + shape->gated), shape->channels * INTERLEAVED_ROWS) *
+         INTERLEAVED_ROWS;
+}
+
+// The first columns of one matrix of gate and up: whole blocks, and the first rows of one more, which has a
+// descriptor of its own. The whole has one descriptor.
+static uint64_t prefix_clocks(const struct schedule_shape *shape, uint32_t of, uint32_t columns,
+                              uint32_t groups, uint32_t bundles, uint32_t writes) {
+  const uint64_t tiles = duplex_divide_up(shape->hidden, DUPLEX_WIDTH);
+  const uint32_t all = interleaved_rows(shape, of);
+  const uint32_t rows = interleaved_rows(shape, columns);
+  const uint32_t block_rows = duplex_interleaved_block_rows(all);
+  const bool divided = rows < all && rows > block_rows && rows % block_rows;
+  return rows_in_blocks(rows, block_rows, tiles, groups, bundles, writes) +
+         (1 + divided) * DESCRIPTOR_CLOCKS + load_clocks(tiles, groups, duplex_divide_up(rows, block_rows));
 }
 
 // The rows of down that belong to so many inner columns, over all of F.
@@ -95,16 +132,17 @@ static uint64_t rows_clocks(const struct schedule_shape *shape, uint32_t columns
          matrix_clocks(shape, rows, 1, tiles, groups, bundles, groups * ROUNDED_WRITES);
 }
 
-// One pass over the weights with 1 or 2 groups: gate and up part by part, down over the columns of all of
-// them, whose sums are written; or one of both, whose products are.
+// One pass over the weights with 1 or 2 groups: gate and up, then down over the columns of these, whose sums
+// are written; or one of both, whose products are.
 static uint64_t pass_clocks(const struct schedule_shape *shape, enum schedule_stage stage,
-                            const uint32_t *width, uint32_t cut, uint32_t groups, uint32_t bundles) {
+                            const struct share *share, uint32_t groups, uint32_t bundles) {
   const uint32_t writes = stage == SCHEDULE_EXPERT ? 0 : groups * ROUNDED_WRITES;
-  uint32_t columns;
-  const uint64_t up = up_clocks(shape, width, cut, groups, bundles, writes, &columns);
+  const uint32_t columns = columns_of(share->width, share->cut);
   if (columns == 0) return 0;
-  if (stage == SCHEDULE_GATE_AND_UP) return up + DESCRIPTOR_CLOCKS;
   if (stage == SCHEDULE_DOWN) return rows_clocks(shape, columns, groups, bundles) + DESCRIPTOR_CLOCKS;
+  const uint64_t up = share->of ? prefix_clocks(shape, share->of, columns, groups, bundles, writes)
+                                : parts_clocks(shape, share, groups, bundles, writes);
+  if (stage == SCHEDULE_GATE_AND_UP) return up + DESCRIPTOR_CLOCKS;
   const uint64_t down = duplex_divide_up(columns, SCHEDULE_TILE);
   return up + 2 * DESCRIPTOR_CLOCKS +
          matrix_clocks(shape, shape->hidden, 1, down, groups, bundles,
@@ -112,16 +150,33 @@ static uint64_t pass_clocks(const struct schedule_shape *shape, enum schedule_st
 }
 
 static uint64_t pim_clocks(const struct schedule_shape *shape, enum schedule_stage stage,
-                           const uint32_t *width, uint32_t cut, uint32_t groups, uint32_t bundles) {
+                           const struct share *share, uint32_t groups, uint32_t bundles) {
   const uint64_t pairs = groups / DUPLEX_TOKEN_GROUPS;
-  uint64_t clocks = groups % DUPLEX_TOKEN_GROUPS ? pass_clocks(shape, stage, width, cut, 1, bundles) : 0;
-  if (pairs) clocks += pairs * pass_clocks(shape, stage, width, cut, DUPLEX_TOKEN_GROUPS, bundles);
+  uint64_t clocks = groups % DUPLEX_TOKEN_GROUPS ? pass_clocks(shape, stage, share, 1, bundles) : 0;
+  if (pairs) clocks += pairs * pass_clocks(shape, stage, share, DUPLEX_TOKEN_GROUPS, bundles);
   return clocks;
 }
 
 uint64_t formula_pim_clocks(const struct schedule_shape *shape, const uint32_t *width, uint32_t cut,
                             uint32_t groups, uint32_t bundles) {
-  return pim_clocks(shape, SCHEDULE_EXPERT, width, cut, groups, bundles);
+  return pim_clocks(shape, SCHEDULE_EXPERT, &(struct share){width, cut, 0}, groups, bundles);
+}
+
+uint64_t formula_prefix_clocks(const struct schedule_shape *shape, uint32_t of, uint32_t columns,
+                               uint32_t groups, uint32_t bundles) {
+  return pim_clocks(shape, SCHEDULE_EXPERT, &(struct share){&columns, 1, of}, groups, bundles);
+}
+
+static struct share share_of(const struct schedule_placement *placement, uint32_t piece, uint32_t cut) {
+  const uint32_t *width = placement->width[piece];
+  const bool replicated = placement->layout == SCHEDULE_REPLICATED;
+  return (struct share){width, cut, replicated ? columns_of(width, placement->parts[piece]) : 0};
+}
+
+uint64_t formula_cut_clocks(const struct schedule_shape *shape, const struct schedule_placement *placement,
+                            uint32_t piece, uint32_t cut, uint32_t groups) {
+  const struct share share = share_of(placement, piece, cut);
+  return pim_clocks(shape, SCHEDULE_EXPERT, &share, groups, formula_bundles(placement));
 }
 
 uint64_t formula_xpu_clocks(const struct schedule_shape *shape, uint32_t columns, uint32_t groups) {
@@ -147,9 +202,8 @@ static void fill_xpu(const struct schedule_times *times, enum schedule_stage sta
                      uint32_t groups, uint32_t xpu[SCHEDULE_CUTS]) {
   const struct schedule_placement *placement = &times->placement;
   const uint32_t unit = times->clocks_per_unit;
-  uint32_t before = 0;
+  const uint32_t before = piece ? columns_of(placement->width[0], placement->parts[0]) : 0;
   uint32_t columns = 0;
-  for (uint32_t part = 0; piece && part < placement->parts[0]; part++) before += placement->width[0][part];
   const uint64_t from = divide_up(xpu_clocks(&times->shape, stage, before, groups), unit);
   for (uint32_t cut = placement->parts[piece] + 1; cut-- > 0;) {
     const uint64_t to = divide_up(xpu_clocks(&times->shape, stage, before + columns, groups), unit);
@@ -166,23 +220,34 @@ static void join_cuts(uint32_t last, uint32_t pim[SCHEDULE_CUTS], uint32_t xpu[S
   }
 }
 
+// Logic-PIM's times for the cuts of a piece, in units. A cut takes no less than one of fewer columns, which
+// may have one descriptor more.
+static void fill_pim(const struct schedule_times *times, enum schedule_stage stage, uint32_t piece,
+                     uint32_t groups, uint32_t pim[SCHEDULE_CUTS]) {
+  const struct schedule_placement *placement = &times->placement;
+  const uint32_t bundles = formula_bundles(placement);
+  pim[0] = 0;
+  for (uint32_t cut = 1; cut <= placement->parts[piece]; cut++) {
+    const struct share share = share_of(placement, piece, cut);
+    const uint64_t clocks = pim_clocks(&times->shape, stage, &share, groups, bundles);
+    pim[cut] = (uint32_t)duplex_larger_u64(divide_up(clocks, times->clocks_per_unit), pim[cut - 1]);
+  }
+}
+
 // Times of a row with that many groups, in units.
 static void fill_row(struct schedule_times *times, enum schedule_stage stage, uint32_t groups,
                      struct schedule_row *row) {
   const struct schedule_placement *placement = &times->placement;
   const uint32_t slice = formula_slice(&times->shape);
+  const struct share whole = {&slice, 1, 0};
   const uint32_t unit = times->clocks_per_unit;
-  const uint32_t bundles = formula_bundles(placement);
   for (uint32_t q = 0; q < placement->pieces; q++) {
-    for (uint32_t cut = 0; cut <= placement->parts[q]; cut++) {
-      const uint64_t pim = pim_clocks(&times->shape, stage, placement->width[q], cut, groups, bundles);
-      row->pim[q][cut] = (uint32_t)divide_up(pim, unit);
-    }
+    fill_pim(times, stage, q, groups, row->pim[q]);
     fill_xpu(times, stage, q, groups, row->xpu[q]);
     if (stage == SCHEDULE_DOWN) join_cuts(placement->parts[q], row->pim[q], row->xpu[q]);
   }
   for (uint32_t b = 1; b <= SCHEDULE_BUNDLES; b++)
-    row->striped[b - 1] = (uint32_t)divide_up(pim_clocks(&times->shape, stage, &slice, 1, groups, b), unit);
+    row->striped[b - 1] = (uint32_t)divide_up(pim_clocks(&times->shape, stage, &whole, groups, b), unit);
   row->whole = (uint32_t)divide_up(xpu_clocks(&times->shape, stage, slice, groups), unit);
 }
 

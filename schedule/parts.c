@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of pieces of which both sides have a share each time: local search for those with which a lone
+// The parts of halves, of which both sides have a share each time: local search for those with which a lone
 // expert loses least.
 #include "duplex/arithmetic.h"
 #include "schedule/place.h"
 
 // Groups of a lone expert for which the parts are chosen: those where a clock of Logic-PIM is worth something
-// else each time; and their weights for halves and for copies. What a whole piece on Logic-PIM takes counts
-// as much as WHOLE of them for each expert.
-#define SAMPLES 16u
+// else each time; and their weights. What a whole piece on Logic-PIM takes counts as much as WHOLE of them
+// for each expert.
+#define SAMPLES 12u
 #define WHOLE 2u
 
-static const uint8_t sample_groups[SAMPLES] = {1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 32, 40, 48, 64};
-static const uint8_t sample_weights[2][SAMPLES] = {{8, 3, 2, 4, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
-                                                   {8, 3, 2, 8, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}};
+static const uint8_t sample_groups[SAMPLES] = {1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24};
+static const uint8_t sample_weights[SAMPLES] = {8, 3, 2, 4, 1, 1, 1, 1, 1, 1, 1, 1};
 
 // The times of all cuts of all pieces. Logic-PIM: of a pass with one group and of one with two.
 struct passes {
@@ -22,13 +21,11 @@ struct passes {
 
 static void fill_passes(const struct schedule_shape *shape, const struct schedule_placement *placement,
                         struct passes *passes) {
-  const uint32_t bundles = formula_bundles(placement);
   for (uint32_t q = 0; q < placement->pieces; q++) {
     uint32_t columns = 0;
     for (uint32_t cut = placement->parts[q] + 1; cut-- > 0;) {
       for (uint32_t groups = 1; groups <= 2; groups++)
-        passes->pim[q][cut][groups - 1] =
-            formula_pim_clocks(shape, placement->width[q], cut, groups, bundles);
+        passes->pim[q][cut][groups - 1] = formula_cut_clocks(shape, placement, q, cut, groups);
       passes->left[q][cut] = columns;
       if (cut) columns += placement->width[q][cut - 1];
     }
@@ -42,19 +39,6 @@ static uint64_t pass_time(const uint64_t pass[2], uint32_t groups) {
 
 static uint64_t pim_time(const struct passes *passes, uint32_t piece, uint32_t cut, uint32_t groups) {
   return pass_time(passes->pim[piece][cut], groups);
-}
-
-// A lone expert that lies twice, with its best cut.
-static uint64_t lone_copied(const struct schedule_shape *shape, const struct schedule_placement *placement,
-                            const struct passes *passes, uint32_t groups) {
-  uint64_t least = UINT64_MAX;
-  for (uint32_t i = 0; i <= placement->parts[0]; i++) {
-    const uint64_t pim = pim_time(passes, 0, i, groups);
-    if (pim >= least) break;
-    const uint64_t time = duplex_larger_u64(pim, formula_xpu_clocks(shape, passes->left[0][i], groups));
-    if (time < least) least = time;
-  }
-  return least;
 }
 
 // Phases of a lone expert in halves with its best pair of cuts.
@@ -84,7 +68,6 @@ static uint64_t penalty(uint64_t time, uint64_t bound) {
 // How much longer than the bounds a lone expert takes, and Logic-PIM alone: the less the better.
 static uint64_t lone_loss(const struct schedule_shape *shape, const struct schedule_placement *placement) {
   const uint32_t slice = formula_slice(shape);
-  const bool copied = placement->layout == SCHEDULE_REPLICATED;
   uint64_t uncut[2];
   struct passes passes;
   uint64_t sum = 0;
@@ -95,9 +78,8 @@ static uint64_t lone_loss(const struct schedule_shape *shape, const struct sched
     const uint32_t groups = sample_groups[i];
     const uint64_t pim = pass_time(uncut, groups);
     const uint64_t xpu = formula_xpu_clocks(shape, slice, groups);
-    const uint64_t time = copied ? lone_copied(shape, placement, &passes, groups)
-                                 : lone_halved(shape, placement, &passes, groups);
-    sum += sample_weights[copied][i] * penalty(time, pim * xpu / (pim + xpu) + 1);
+    const uint64_t time = lone_halved(shape, placement, &passes, groups);
+    sum += sample_weights[i] * penalty(time, pim * xpu / (pim + xpu) + 1);
     if (groups > 2) continue;
     uint64_t whole = 0;
     for (uint32_t q = 0; q < placement->pieces; q++)

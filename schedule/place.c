@@ -7,9 +7,6 @@
 #define HALVED_EXPERTS 16u  // from here on experts balance each other, and halves are not tried
 #define PARTS_EXPERTS 64u   // beyond them a decision takes longer than more parts win
 
-#define COPY_PARTS 6u
-#define SEARCHED_PARTS 4u
-
 // The best placement so far, and what it loses.
 struct choice {
   const struct schedule_shape *shape;
@@ -73,24 +70,11 @@ static void consider_split(struct choice *choice) {
   }
 }
 
-// Copies: in one to six parts that are as wide; for few experts in those that a local search finds from four
-// such parts on; and in two, of which the first has two tenths or more.
+// Copies in any number of parts. A lone expert has the best of all its cuts, so it has as many as there are.
 static void consider_copies(struct choice *choice) {
-  const uint32_t slice = formula_slice(choice->shape);
-  const struct schedule_placement whole = {SCHEDULE_REPLICATED, 1, {1}, {{slice}}};
-  for (uint32_t parts = 1; parts <= COPY_PARTS && (parts == 1 || slice > parts * SCHEDULE_TILE); parts++) {
-    struct schedule_placement tried = whole;
-    for (uint32_t part = 1; part < parts; part++) add_end(&tried, 0, part * 1000 / parts);
-    consider(choice, &tried);
-    if (parts != SEARCHED_PARTS || choice->shape->experts >= HALVED_EXPERTS) continue;
-    place_improve_parts(choice->shape, &tried);
-    consider(choice, &tried);
-  }
-  for (uint32_t tenths = 2; tenths < 10; tenths++) {
-    struct schedule_placement tried = whole;
-    add_end(&tried, 0, tenths * 100);
-    consider(choice, &tried);
-  }
+  struct schedule_placement found[SCHEDULE_PARTS];
+  const uint32_t count = place_copies(choice->shape, found);
+  for (uint32_t i = choice->shape->experts > 1 ? 0 : count - 1; i < count; i++) consider(choice, &found[i]);
 }
 
 bool schedule_place(const struct schedule_shape *shape, struct schedule_placement *placement) {

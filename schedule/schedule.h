@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SCHEDULE_VERSION 7u
+#define SCHEDULE_VERSION 8u
 #define SCHEDULE_EXPERTS 256u  // of a layer, on one device
 #define SCHEDULE_HALVES 255u   // of a layer in halves: a byte counts them
 #define SCHEDULE_LANES 8u      // tokens of a group
@@ -22,6 +22,7 @@
 #define SCHEDULE_STACKS 8u
 #define SCHEDULE_CHANNELS 32u
 #define SCHEDULE_SIZE 65536u  // most columns of a matrix
+#define SCHEDULE_TILE 64u     // inner columns of a k-tile of down
 #define SCHEDULE_ALL_BUNDLES 0xfu
 #define SCHEDULE_COPIED_BUNDLES 0x7u  // REPLICATED: of Logic-PIM's copy, and of the xPU's
 #define SCHEDULE_COPY_BUNDLE 0x8u
@@ -58,6 +59,9 @@ enum schedule_layout {
 // A piece is a list of parts: inner columns in order, whose gate and up rows are a matrix each. `width`:
 // inner columns of a part in the widest slice; the others differ in the last part of the last piece
 // (schedule_part). Stack i has the inner columns from F i / stacks on to F (i + 1) / stacks.
+//
+// REPLICATED: so it is with the xPU's copy. That of Logic-PIM has one matrix of gate and up, of whose columns
+// a cut takes the first: parts end at multiples of the cut unit, or with the slice.
 struct schedule_placement {
   uint32_t layout;  // enum schedule_layout
   uint32_t pieces;  // 1 or 2
@@ -203,6 +207,13 @@ struct schedule_range {
 struct schedule_range schedule_part(const struct schedule_shape *shape,
                                     const struct schedule_placement *placement, uint32_t stack,
                                     uint32_t piece, uint32_t part);
+
+// The cut unit: inner columns of which the cuts of REPLICATED are multiples. As many as a tile of down has,
+// or a little more, so that a cut keeps an even number of rows of every channel.
+static inline uint32_t schedule_cut_unit(uint32_t channels) {
+  const uint32_t of_channels = 2 * channels;
+  return (SCHEDULE_TILE + of_channels - 1) / of_channels * of_channels;
+}
 
 // The bundles in which a piece of an expert lies. REPLICATED: those of piece 1 are the copy's.
 static inline uint32_t schedule_bundles(const struct schedule_placement *placement, uint32_t expert,

@@ -60,6 +60,16 @@ bool schedule_shape_valid(const struct schedule_shape *shape) {
          shape->rounded <= 1;
 }
 
+// With two copies parts end at multiples of the cut unit.
+static bool valid_cuts(const struct schedule_times *times) {
+  const struct schedule_placement *p = &times->placement;
+  const uint32_t unit = schedule_cut_unit(times->shape.channels);
+  bool good = true;
+  for (uint32_t part = 0; p->layout == SCHEDULE_REPLICATED && part + 1 < p->parts[0]; part++)
+    good = good && p->width[0][part] && p->width[0][part] % unit == 0;
+  return good;
+}
+
 static bool valid_placement(const struct schedule_times *times) {
   const struct schedule_placement *p = &times->placement;
   const bool two = p->layout == SCHEDULE_SPLIT || p->layout == SCHEDULE_HALVED;
@@ -70,7 +80,7 @@ static bool valid_placement(const struct schedule_times *times) {
   for (uint32_t q = 0; q < SCHEDULE_PIECES; q++)
     good = good && times->knee[q] <= p->parts[q] &&
            (q < p->pieces ? p->parts[q] >= 1 && p->parts[q] <= SCHEDULE_PARTS : p->parts[q] == 0);
-  return good;
+  return good && valid_cuts(times);
 }
 
 // Along the cuts of a piece Logic-PIM's times do not fall and the xPU's do not rise.

@@ -24,6 +24,7 @@ void stream_request_clock(struct stream_request *r, const struct job_timing *job
       r->left = count;
       r->base = (uint16_t)job->src_base;
       r->columns = (count & 0x7ff) * DUPLEX_LANES / 2;
+      r->runs = (struct read_runs){0};
       r->state = job->load ? REQUEST_ASK : REQUEST_ROWS;
       break;
     case REQUEST_ROWS:

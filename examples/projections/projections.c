@@ -50,8 +50,8 @@ static int fetch(struct duplex_stack *stack, const struct weight_layout *layout,
   const uint32_t block_bytes =
       result_block_columns(layout, DUPLEX_RESULT_FORMAT_F16, 1) * DUPLEX_COLUMN_BYTES;
   for (unsigned channel = 0; channel < stack->channels; channel++) {
-    uint32_t first;
-    const uint32_t count = layout_channel_rows(layout, channel, &first);
+    const uint32_t first = layout_row(layout, channel, 0);
+    const uint32_t count = layout_channel_rows(layout, channel);
     for (uint32_t row = 0; row < count; row++) {
       duplex_f16 lanes[DUPLEX_LANES];
       const uint64_t at =

@@ -21,9 +21,16 @@ struct layer_run {
   bool odd;                     // of products: x of the next pass goes to the other shared buffer
 };
 
+// Tiles of h of one group, of whole experts. The channels of a joined piece make it for rows behind the end
+// too.
+static uint32_t h_tiles(const struct layer_job *job) {
+  if (!job->joined) return job->down_layout->k_tiles;
+  return duplex_divide_up(layout_columns(&job->up_layout), DUPLEX_WIDTH);
+}
+
 void layer_sizes(struct layer_job *job, uint32_t product_row_sets) {
   const uint32_t hidden_tiles = duplex_divide_up(job->hidden, DUPLEX_WIDTH);
-  const uint32_t inner_tiles = job->products ? 0 : job->down_layout->k_tiles;
+  const uint32_t inner_tiles = job->products ? 0 : h_tiles(job);
   job->groups_of_pass = groups_of_pass(hidden_tiles > inner_tiles ? hidden_tiles : inner_tiles);
   job->x_of_pass[0] = job->results_of_pass[0] = 0;
   for (uint32_t groups = 1; groups <= job->groups_of_pass; groups++) {
@@ -36,45 +43,51 @@ void layer_sizes(struct layer_job *job, uint32_t product_row_sets) {
   job->results_of_pass[2] = 2 * job->results_of_pass[1];
 }
 
-uint32_t layer_product_row_sets(const struct weight_layout *part, uint32_t hidden) {
+uint32_t layer_product_row_sets(const struct weight_layout *up, uint32_t hidden) {
   const uint32_t groups = groups_of_pass(duplex_divide_up(hidden, DUPLEX_WIDTH));
-  return result_row_sets(part, DUPLEX_RESULT_FORMAT_F32, groups);
+  const uint32_t more = up->interleaved && up->blocks > 1;  // each of two runs begins in a row set of its own
+  return result_row_sets(up, DUPLEX_RESULT_FORMAT_F32, groups) + more;
 }
 
 void layer_work_clear(struct layer_work *work) { work->pass[0].cut = work->pass[1].cut = 0; }
 
-// Where the part's h of the second group lies: behind all of the first one.
+// Where h of the second group lies: behind all of the first one.
 static void place_second_group(const struct layer_pass *pass, uint32_t d[PUSHED_WORDS]) {
-  const uint32_t tiles = duplex_divide_up(pass->inner, DUPLEX_WIDTH);
   d[DUPLEX_DESC_DST_GROUP_WORD] &= ~(DUPLEX_DESC_MASK(DST_GROUP) << DUPLEX_DESC_DST_GROUP_LSB);
-  DUPLEX_DESCRIPTOR_SET(d, DST_GROUP, tiles * DUPLEX_WIDTH);
+  DUPLEX_DESCRIPTOR_SET(d, DST_GROUP, pass->tiles * DUPLEX_WIDTH);
 }
 
-// h of a part, through the activation unit to its place behind those before it.
+// h of a matrix or run, through the activation unit to its place behind those before it.
 static void describe_h(const struct layer_job *job, const struct layer_pass *pass, uint32_t groups,
                        uint32_t d[PUSHED_WORDS]) {
   DUPLEX_DESCRIPTOR_SET(d, DESTINATION, DUPLEX_DESTINATION_SHARED);
   DUPLEX_DESCRIPTOR_SET(d, GATED, job->gated);
+  DUPLEX_DESCRIPTOR_SET(d, INTERLEAVED, job->joined);
   DUPLEX_DESCRIPTOR_SET(d, DST_ADDRESS, H_UNIT + pass->before.inner);
   if (groups == 2) place_second_group(pass, d);
 }
 
-// The next part of a pass: its h, or of products its results.
-static void describe_part(const struct layer_job *job, struct layer_pass *pass, uint32_t groups) {
-  const uint32_t inner = job->inner[pass->parts];
-  uint32_t *d = pass->part[pass->parts++];
-  struct weight_layout layout = {
-      .rows = inner * (job->gated ? 2 : 1), .gated = job->gated, .exponents = job->exponents};
-  weight_layout(&layout, job->hidden, job->channels);  // as when the layer was registered
+// The next matrix or run of a pass: its h, or of products its results.
+static void describe_up(const struct layer_job *job, struct layer_pass *pass, uint32_t groups) {
+  struct weight_layout layout;
+  if (job->joined) {
+    layout_run(&job->up_layout, pass->rows, pass->described, &layout);
+  } else {
+    layout = (struct weight_layout){.rows = job->inner[pass->described] * (job->gated ? 2 : 1),
+                                    .gated = job->gated,
+                                    .exponents = job->exponents};
+    weight_layout(&layout, job->hidden, job->channels);  // as when the layer was registered
+  }
+  uint32_t *d = pass->up[pass->described++];
   describe_gemm(d, &layout, (struct region){pass->before.row_sets, 0}, groups);
   describe_loaded_activations(d, 0, groups);
   if (job->products) {
     describe_results(d, &layout, (struct region){pass->before.results, 0}, job->format, groups);
-    pass->before.results += layer_product_row_sets(&layout, job->hidden);
+    pass->before.results += result_row_sets(&layout, job->format, job->groups_of_pass);
   } else {
     describe_h(job, pass, groups, d);
   }
-  pass->before.inner += inner;
+  pass->before.inner += layout_columns(&layout);
   pass->before.row_sets += layout.row_sets;
 }
 
@@ -85,37 +98,49 @@ static void describe_down(const struct layer_job *job, struct layer_pass *pass, 
   prefix.k_tiles = duplex_divide_up(pass->inner, DUPLEX_WIDTH);
   describe_gemm(d, &prefix, (struct region){0, 0}, groups);
   DUPLEX_DESCRIPTOR_SET(d, X_ADDRESS, H_WORD);
-  if (groups == 2) DUPLEX_DESCRIPTOR_SET(d, X_STRIDE, prefix.k_tiles * DUPLEX_TILE_WORDS);
+  if (groups == 2) DUPLEX_DESCRIPTOR_SET(d, X_STRIDE, pass->tiles * DUPLEX_TILE_WORDS);
   DUPLEX_DESCRIPTOR_SET(d, K_LAST, pass->inner % DUPLEX_WIDTH);
   describe_results(d, job->down_layout, (struct region){0, 0}, job->format, groups);
   pass->down_cut = pass->cut;
+}
+
+// No matrix or run of gate and up is described.
+static void describe_none(struct layer_pass *pass) {
+  pass->described = 0;
+  pass->before.inner = pass->before.row_sets = pass->before.results = 0;
 }
 
 // Begins to keep passes of so many groups.
 static void describe_pass(const struct layer_job *job, struct layer_pass *pass, uint32_t groups) {
   const uint32_t tiles = groups * duplex_divide_up(job->hidden, DUPLEX_WIDTH);
   describe_load(pass->load, (struct region){0, 0}, DUPLEX_DESTINATION_SHARED, 0, tiles);
-  pass->parts = pass->down_cut = 0;
-  pass->before.inner = pass->before.row_sets = pass->before.results = 0;
+  pass->down_cut = 0;
+  describe_none(pass);
 }
 
-// Turns what is kept to another cut. Down is described again when it is needed.
+// Turns what is kept to another cut. Runs and down are described again when they are needed.
 __attribute__((noinline)) static void turn_to_cut(const struct layer_job *job, struct layer_pass *pass,
                                                   uint32_t groups, uint32_t cut) {
   uint32_t inner = 0;
   if (!pass->cut) describe_pass(job, pass, groups);
   for (uint32_t i = 0; i < cut; i++) inner += job->inner[i];
   pass->inner = inner;
-  pass->cut = cut;
+  pass->cut = pass->streams = cut;
+  pass->tiles = cut < job->parts ? duplex_divide_up(inner, DUPLEX_WIDTH) : h_tiles(job);
+  if (job->joined) {
+    pass->rows = layout_rows_of_columns(&job->up_layout, inner);
+    pass->streams = layout_runs(&job->up_layout, pass->rows);
+    describe_none(pass);
+  }
   if (groups == 1 || job->products) return;
-  for (uint32_t i = 0; i < pass->parts; i++) place_second_group(pass, pass->part[i]);
+  for (uint32_t i = 0; i < pass->described; i++) place_second_group(pass, pass->up[i]);
 }
 
 void layer_prepare(const struct layer_job *job, struct layer_work *work) {
   for (uint32_t groups = 1; groups <= job->groups_of_pass; groups++) {
     struct layer_pass *pass = &work->pass[groups - 1];
     turn_to_cut(job, pass, groups, job->parts);
-    while (pass->parts < job->parts) describe_part(job, pass, groups);
+    while (pass->described < pass->streams) describe_up(job, pass, groups);
     if (!job->products) describe_down(job, pass, groups);
   }
 }
@@ -139,29 +164,29 @@ static bool is_end(struct layer_run *run, bool last_pass) {
   return last_pass && run->more == LAYER_END;
 }
 
-// The parts of a pass of products: x comes from either buffer in turn, so that a load goes beside the
+// Gate and up of a pass of products: x comes from either buffer in turn, so that a load goes beside the
 // products before it.
 __attribute__((noinline)) static bool push_products(struct layer_run *run, struct layer_pass *pass,
                                                     uint32_t groups, bool last) {
-  for (uint32_t part = 0; part < pass->cut; part++) {
-    uint32_t *d = pass->part[part];
-    if (pass->parts == part) describe_part(run->job, pass, groups);
+  for (uint32_t i = 0; i < pass->streams; i++) {
+    uint32_t *d = pass->up[i];
+    if (pass->described == i) describe_up(run->job, pass, groups);
     const uintptr_t form = (uintptr_t)d + run->odd;
     const uint32_t source = d[DUPLEX_DESC_SRC_BASE_WORD] + run->expert.up;
     const uint32_t results = d[DUPLEX_DESC_DST_BASE_WORD] + run->expert.results;
     d[DUPLEX_DESC_X_ADDRESS_WORD] &= ~(uint32_t)H_WORD;
     DUPLEX_DESCRIPTOR_SET(d, X_ADDRESS, run->odd ? H_WORD : 0);
-    const bool end = part + 1 == pass->cut && is_end(run, last);
+    const bool end = i + 1 == pass->streams && is_end(run, last);
     if (!ring_push_kept(&run->ring, d, form, source, results, end)) return false;
   }
   return true;
 }
 
-// h of the parts of a pass, and down from it.
-static bool push_parts(struct layer_run *run, struct layer_pass *pass, uint32_t groups, bool last) {
-  for (uint32_t part = 0; part < pass->cut; part++) {
-    const uint32_t *d = pass->part[part];
-    if (pass->parts == part) describe_part(run->job, pass, groups);
+// h of a pass, and down from it.
+static bool push_sums(struct layer_run *run, struct layer_pass *pass, uint32_t groups, bool last) {
+  for (uint32_t i = 0; i < pass->streams; i++) {
+    const uint32_t *d = pass->up[i];
+    if (pass->described == i) describe_up(run->job, pass, groups);
     const uint32_t source = d[DUPLEX_DESC_SRC_BASE_WORD] + run->expert.up;
     if (!ring_push_kept(&run->ring, d, (uintptr_t)d, source, 0, false)) return false;
   }
@@ -186,7 +211,7 @@ static bool push_load(struct layer_run *run, uint32_t d[PUSHED_WORDS]) {
 static bool push_pass(struct layer_run *run, uint32_t groups, bool last) {
   struct layer_pass *pass = kept_pass(run, groups);
   if (!push_load(run, pass->load)) return false;
-  return run->job->products ? push_products(run, pass, groups, last) : push_parts(run, pass, groups, last);
+  return run->job->products ? push_products(run, pass, groups, last) : push_sums(run, pass, groups, last);
 }
 
 // All passes of the expert.

@@ -167,8 +167,9 @@ void describe_gemm(uint32_t d[PUSHED_WORDS], const struct weight_layout *layout,
   DUPLEX_DESCRIPTOR_SET(d, BLOCKS, layout->blocks);
   DUPLEX_DESCRIPTOR_SET(d, BLOCK_ROWS, layout->block_rows);
   DUPLEX_DESCRIPTOR_SET(d, EXPONENTS, layout->exponents);
-  DUPLEX_DESCRIPTOR_SET(d, ROWS, layout->rows);
+  DUPLEX_DESCRIPTOR_SET(d, ROWS, layout_streamed_rows(layout));
   DUPLEX_DESCRIPTOR_SET(d, CHANNEL_ROWS, layout->channel_rows);
+  DUPLEX_DESCRIPTOR_SET(d, SKIP_ROWS, layout->skip_rows);
 }
 
 void describe_loaded_activations(uint32_t d[PUSHED_WORDS], uint32_t address, uint32_t groups) {

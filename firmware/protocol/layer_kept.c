@@ -2,6 +2,15 @@
 // What is kept of a job of a layer for the next one of the same form.
 #include "firmware/protocol.h"
 
+// Gate and up of all parts of a joined piece.
+static void lay_out_joined(const struct client *client, const struct layer_message *shape, uint32_t piece,
+                           struct weight_layout *layout) {
+  uint32_t inner = 0;
+  for (uint32_t part = 0; part < shape->piece[piece].parts; part++) inner += shape->piece[piece].inner[part];
+  layer_up_layout(shape, piece, inner, layout);
+  weight_layout(layout, shape->hidden, client->channels);  // as when the layer was registered
+}
+
 // The job of a registered piece, of which nothing is kept.
 __attribute__((noinline)) static void describe_job(const struct client *client,
                                                    const struct layer_record *record, uint32_t piece,
@@ -15,6 +24,8 @@ __attribute__((noinline)) static void describe_job(const struct client *client,
   job->gated = (shape->flags & LAYER_GATED) != 0;
   job->exponents = (shape->flags & LAYER_UP_EXPONENTS) != 0;
   job->products = (shape->flags & LAYER_PRODUCTS) != 0;
+  job->joined = (shape->flags & LAYER_JOINED(piece)) != 0;
+  if (job->joined) lay_out_joined(client, shape, piece, &job->up_layout);
   job->channels = client->channels;
   job->format = format;
   layer_sizes(job, record->piece[piece].product_row_sets);

@@ -9,31 +9,46 @@
 #define EXPERTS_AT(member) (uint32_t) offsetof(struct layer_experts_message, member)
 _Static_assert(PROTOCOL_LAYER_PIECES *PROTOCOL_LAYER_EXPERTS <= PROTOCOL_LAYER_ENTRIES, "any layer fits");
 
-#define FLAGS (LAYER_GATED | LAYER_UP_EXPONENTS | LAYER_DOWN_EXPONENTS | LAYER_PRODUCTS)
+void layer_up_layout(const struct layer_message *shape, uint32_t piece, uint32_t inner,
+                     struct weight_layout *layout) {
+  const bool gated = (shape->flags & LAYER_GATED) != 0;
+  *layout = (struct weight_layout){.rows = inner * (gated ? 2 : 1),
+                                   .gated = gated,
+                                   .exponents = (shape->flags & LAYER_UP_EXPONENTS) != 0,
+                                   .interleaved = (shape->flags & LAYER_JOINED(piece)) != 0};
+}
+
+// A matrix of gate and up of a piece, with so many rows of h, joins those before it.
+static bool lay_out_up(const struct client *client, const struct layer_message *m, uint32_t index,
+                       uint32_t inner, struct layer_record *record) {
+  const bool products = (m->flags & LAYER_PRODUCTS) != 0;
+  struct weight_layout layout;
+  layer_up_layout(m, index, inner, &layout);
+  if (!weight_layout(&layout, m->hidden, client->channels)) return false;
+  record->piece[index].up_row_sets += layout.row_sets;
+  if (products) record->piece[index].product_row_sets += layer_product_row_sets(&layout, m->hidden);
+  // h of rows behind the end has to fit the shared buffer too.
+  return products || layout_columns(&layout) <= DUPLEX_K_TILES_MAX * DUPLEX_WIDTH;
+}
 
 // Row sets of the parts of a piece and of its down matrix; false if a part is not one that a kernel can run.
 static bool lay_out_piece(const struct client *client, const struct layer_message *m, uint32_t index,
                           struct layer_record *record) {
   const struct layer_piece_words *piece = &m->piece[index];
-  struct weight_layout layout = {.gated = (m->flags & LAYER_GATED) != 0,
-                                 .exponents = (m->flags & LAYER_UP_EXPONENTS) != 0};
-  const bool products = (m->flags & LAYER_PRODUCTS) != 0;
+  const bool joined = (m->flags & LAYER_JOINED(index)) != 0;
   uint32_t inner = 0;
-  uint32_t row_sets = 0;
   for (uint32_t part = 0; part < piece->parts; part++) {
-    if (piece->inner[part] > DUPLEX_K_TILES_MAX * DUPLEX_WIDTH || inner % DUPLEX_WIDTH) return false;
-    layout.rows = piece->inner[part] * (layout.gated ? 2 : 1);
-    if (!weight_layout(&layout, m->hidden, client->channels)) return false;
+    if (piece->inner[part] == 0 || piece->inner[part] > DUPLEX_K_TILES_MAX * DUPLEX_WIDTH) return false;
+    if (joined ? inner % (2 * client->channels) : !lay_out_up(client, m, index, piece->inner[part], record))
+      return false;
     inner += piece->inner[part];
-    row_sets += layout.row_sets;
-    if (products) record->piece[index].product_row_sets += layer_product_row_sets(&layout, m->hidden);
   }
   if (!piece->parts) return true;
+  if (joined && !lay_out_up(client, m, index, inner, record)) return false;
   struct weight_layout *down = &record->piece[index].down;
   *down = (struct weight_layout){.rows = m->hidden, .exponents = (m->flags & LAYER_DOWN_EXPONENTS) != 0};
-  if (!products && !weight_layout(down, inner, client->channels)) return false;
-  record->piece[index].up_row_sets = row_sets;
-  return row_sets <= DUPLEX_BUNDLES * DUPLEX_BANK_ROWS;
+  if (!(m->flags & LAYER_PRODUCTS) && !weight_layout(down, inner, client->channels)) return false;
+  return record->piece[index].up_row_sets <= DUPLEX_BUNDLES * DUPLEX_BANK_ROWS;
 }
 
 // The numbers of a layer; its entries lie in the queue's table.
@@ -44,7 +59,7 @@ static enum completion_status check_layer(const struct layer_message *m, uint32_
   if (*detail = AT(pieces), m->pieces == 0 || m->pieces > PROTOCOL_LAYER_PIECES) return COMPLETION_ARGUMENT;
   const uint32_t entries = m->pieces * m->experts;  // at most as many as the table has
   if (*detail = AT(first), m->first > PROTOCOL_LAYER_ENTRIES - entries) return COMPLETION_ARGUMENT;
-  if (*detail = AT(flags), m->flags & ~(uint32_t)FLAGS) return COMPLETION_ARGUMENT;
+  if (*detail = AT(flags), m->flags >= LAYER_JOINED(m->pieces)) return COMPLETION_ARGUMENT;
   return COMPLETION_DONE;
 }
 

@@ -38,6 +38,26 @@ static inline uint32_t duplex_two_stream_row_sets(uint32_t k_tiles) {
   return 2 * duplex_divide_up(k_tiles, 2);
 }
 
+// Rows of a block of an interleaved matrix with so many rows of a channel, an even number: as few blocks as
+// leave room for the sums of two groups of tokens, all as long but for the last one. A share has whole blocks
+// and the first rows of one more, of which fewer than a tile's words take as long as these. So blocks are a
+// little longer than equal ones where four fifths, a lone expert's share of few tokens, would wait less.
+static inline uint32_t duplex_interleaved_block_rows(uint32_t channel_rows) {
+  const uint32_t most = DUPLEX_ROWS / DUPLEX_TOKEN_GROUPS;
+  const uint32_t whole = duplex_divide_up(channel_rows, most) - 1;  // blocks but the last one
+  const uint32_t share = channel_rows * 4 / 5;
+  uint32_t best = duplex_divide_up(channel_rows / 2, whole + 1) * 2;
+  uint32_t least = DUPLEX_TILE_WORDS;
+  for (uint32_t rows = best; rows <= most; rows += 2) {
+    const uint32_t left = share % rows;
+    const uint32_t wait = left && left < DUPLEX_TILE_WORDS ? DUPLEX_TILE_WORDS - left : 0;
+    if (wait >= least || (rows > best && whole * rows + DUPLEX_TILE_WORDS > channel_rows)) continue;
+    least = wait;
+    best = rows;
+  }
+  return best;
+}
+
 // K and V: tiles of a row of K, which is also the number of row blocks of V; rows of every row block but the
 // last; KV heads of a sequence in one channel.
 static inline uint32_t duplex_kv_tiles(uint32_t head_size) {

@@ -8,6 +8,10 @@
 // of an expert, Logic-PIM does the parts 0 to i - 1 of a piece (gate, up, and those columns of down), the
 // xPU the others, and the exact sums of both add up to those of the whole.
 //
+// Gate and up of a part are a matrix; those of *joined* parts are one matrix for all of them, of which a cut
+// is the first rows. Joined parts suit Logic-PIM, which streams matrices with many rows at a better rate;
+// parts that are matrices suit the xPU, which finds each of them in one run.
+//
 // A layer of *products* has no activation and no down: its results are the products of x with the rows of
 // gate and up themselves, of the parts below the cut. Any matrices of the experts can be streamed so.
 //
@@ -29,10 +33,10 @@ extern "C" {
 struct duplex_layer;  // the experts of one layer on one stack
 
 struct duplex_layer_piece {
-  unsigned bundles;  // stripe set of its weights, and of x and results of its jobs
-  unsigned parts;    // 0: the piece is empty
-  size_t
-      inner[DUPLEX_LAYER_PARTS];  // of each part: from 1, multiples of 64 but for the last; in all to 65,536
+  unsigned bundles;                  // stripe set of its weights, and of x and results of its jobs
+  unsigned parts;                    // 0: the piece is empty
+  size_t inner[DUPLEX_LAYER_PARTS];  // of each part: from 1; in all to 65,536
+  bool joined;                       // each part but the last is a multiple of 2 channels then
 };
 
 // The same for all experts of the layer.

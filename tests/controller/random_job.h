@@ -28,7 +28,7 @@ struct attention_case {
   duplex_f16 *k, *v, *q;  // k, v[heads][POSITIONS][head_size] of a piece, of the next one a position later
 };
 
-// One piece; all experts have the same weights.
+// One piece; all experts have the same weights. Joined parts are for numbers of channels that divide 32.
 struct layer_case {
   struct duplex_layer_options options;
   unsigned owned;
@@ -111,8 +111,10 @@ static void draw_layer(struct test_case *c, struct duplex_random *random) {
   l->options.gated = c->gated;
   piece->bundles = 1 + (unsigned)duplex_random_below(random, 15);
   piece->parts = 1 + (unsigned)duplex_random_below(random, 3);
+  piece->joined = duplex_random_below(random, 2);
   for (unsigned i = 0; i < piece->parts; i++) {
-    piece->inner[i] = i + 1 == piece->parts ? 1 + duplex_random_below(random, 70) : 64;
+    const bool cut_anywhere = !piece->joined || i + 1 == piece->parts;
+    piece->inner[i] = cut_anywhere ? 1 + duplex_random_below(random, 70) : 64;
     l->inner += piece->inner[i];
   }
   l->owned = piece->bundles | (unsigned)duplex_random_below(random, 16);

@@ -20,7 +20,10 @@ static duplex_f32 right[EXPERTS * TOKENS * HIDDEN];
 
 static struct duplex_layer *load(struct duplex_stack *stack, unsigned bundles) {
   const struct duplex_layer_options options = {
-      .experts = EXPERTS, .hidden = HIDDEN, .gated = true, .piece = {{bundles, 2, {64, INNER - 64}}}};
+      .experts = EXPERTS,
+      .hidden = HIDDEN,
+      .gated = true,
+      .piece = {{.bundles = bundles, .parts = 2, .inner = {64, INNER - 64}}}};
   const struct duplex_layer_source source = {.gate = w, .up = w + 7, .down = w + 13};
   struct duplex_layer *layer;
   assert_int_equal(duplex_stack_open_layer(stack, &options, &layer), 0);
@@ -122,12 +125,13 @@ static void test_wrong_words(void **state) {
       {&shape.pieces, PROTOCOL_LAYER_PIECES + 1, COMPLETION_ARGUMENT, LAYER_AT(pieces)},
       {&shape.first, PROTOCOL_LAYER_ENTRIES - EXPERTS + 1, COMPLETION_ARGUMENT, LAYER_AT(first)},
       {&shape.first, UINT32_MAX, COMPLETION_ARGUMENT, LAYER_AT(first)},
-      {&shape.flags, 16, COMPLETION_ARGUMENT, LAYER_AT(flags)},
+      {&shape.flags, LAYER_JOINED(1), COMPLETION_ARGUMENT, LAYER_AT(flags)},
+      {&shape.flags, UINT32_MAX, COMPLETION_ARGUMENT, LAYER_AT(flags)},
       {&shape.hidden, 0, COMPLETION_ARGUMENT, LAYER_AT(piece)},
       {&shape.hidden, 65537, COMPLETION_ARGUMENT, LAYER_AT(piece)},
       {&shape.piece[0].parts, LAYER_PARTS + 1, COMPLETION_ARGUMENT, LAYER_AT(piece)},
       {&shape.piece[0].parts, 3, COMPLETION_ARGUMENT, LAYER_AT(piece)},
-      {&shape.piece[0].inner[0], 63, COMPLETION_ARGUMENT, LAYER_AT(piece)},
+      {&shape.piece[0].inner[0], 0, COMPLETION_ARGUMENT, LAYER_AT(piece)},
       {&shape.piece[0].inner[0], UINT32_MAX & ~63u, COMPLETION_ARGUMENT, LAYER_AT(piece)},
       {&shape.piece[0].inner[1], 65536, COMPLETION_ARGUMENT, LAYER_AT(piece)},
   };
@@ -288,7 +292,8 @@ static struct duplex_layer *load_halved(struct duplex_stack *stack, struct sched
       .experts = EXPERTS,
       .hidden = HIDDEN,
       .gated = true,
-      .piece = {{0x3, 2, {64, INNER - 64}}, {0xc, 2, {64, INNER - 64}}}};
+      .piece = {{.bundles = 0x3, .parts = 2, .inner = {64, INNER - 64}},
+                {.bundles = 0xc, .parts = 2, .inner = {64, INNER - 64}}}};
   const struct duplex_layer_source source = {.gate = w, .up = w + 7, .down = w + 13};
   struct duplex_layer *layer;
   schedule_formula(&shape, &placement, times);

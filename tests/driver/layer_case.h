@@ -75,9 +75,11 @@ static inline void draw_piece(struct layer_case *c, struct duplex_random *random
   struct duplex_layer_piece *p = &c->options.piece[piece];
   p->bundles = stripes[set][piece];
   p->parts = (unsigned)below(random, 4);
+  p->joined = below(random, 2);
+  const size_t unit = p->joined ? 2 * c->channels : below(random, 2) ? DUPLEX_WIDTH : 1;
   for (unsigned part = 0; part < p->parts; part++) {
     const bool last = part + 1 == p->parts;
-    p->inner[part] = last ? 1 + below(random, 130) : DUPLEX_WIDTH * (1 + below(random, 2));
+    p->inner[part] = last ? 1 + below(random, 130) : unit * (1 + below(random, 130 / unit));
     c->inner[piece] += p->inner[part];
   }
   draw_weights(c, random, piece);
@@ -197,8 +199,9 @@ static inline void assert_products(const struct layer_case *c, unsigned piece, u
     uint8_t expected[16];
     encode(DUPLEX_F32, sum, c->options.up_exponents && row / unit < inner ? scales[row / unit] : 0, expected);
     if (memcmp(y + (place * columns + row) * 4, expected, 4) != 0)
-      fail_msg("products of piece %u, expert %u (cut %u of %u parts), token %zu, row %zu, %u channels", piece,
-               expert, cut, c->options.piece[piece].parts, place, row, c->channels);
+      fail_msg("products of piece %u, expert %u (cut %u of %u %sparts), token %zu, row %zu, %u channels",
+               piece, expert, cut, c->options.piece[piece].parts,
+               c->options.piece[piece].joined ? "joined " : "", place, row, c->channels);
   }
 }
 
@@ -223,9 +226,11 @@ static inline void assert_token(const struct layer_case *c, unsigned piece, unsi
     const size_t size =
         encode(c->format, sum, c->options.down_exponents ? d->down_exponents[row] : 0, expected);
     if (memcmp(y + (place * c->options.hidden + row) * size, expected, size) != 0)
-      fail_msg("piece %u, expert %u (cut %u of %u parts), token %zu, row %zu of %zu, format %d, %u channels",
-               piece, expert, cut, c->options.piece[piece].parts, place, row, c->options.hidden,
-               (int)c->format, c->channels);
+      fail_msg(
+          "piece %u, expert %u (cut %u of %u %sparts), token %zu, row %zu of %zu, format %d, "
+          "%u channels",
+          piece, expert, cut, c->options.piece[piece].parts, c->options.piece[piece].joined ? "joined " : "",
+          place, row, c->options.hidden, (int)c->format, c->channels);
   }
 }
 

@@ -25,7 +25,7 @@ static void test_random_layers(void **state) {
   duplex_random_seed(&random, 14, setup->cases);
   for (unsigned i = 0; i < setup->cases; i++) {
     struct layer_case c;
-    const unsigned channels = 1 + (unsigned)below(&random, 5);
+    const unsigned channels = i % 8 == 7 ? 31 + i / 8 % 2 : 1 + (unsigned)below(&random, 5);
     draw(&c, &random, channels, 1 + (unsigned)below(&random, EXPERTS));
     struct duplex_stack *stack = open_stack(c.channels, setup->riscv, setup->measure);
     struct duplex_layer *layer = load_layer(stack, &c);
@@ -102,7 +102,10 @@ static void test_against_expert(void **state) {
   assert_int_equal(duplex_stack_upload_gated(stack, gate, up, N, H, NULL, NULL, &first), 0);
   assert_int_equal(duplex_stack_upload(stack, down, H, N, NULL, &second), 0);
   const struct duplex_layer_options options = {
-      .experts = 1, .hidden = H, .gated = true, .piece = {{0x6, 2, {FIRST, N - FIRST}}}};
+      .experts = 1,
+      .hidden = H,
+      .gated = true,
+      .piece = {{.bundles = 0x6, .parts = 2, .inner = {FIRST, N - FIRST}}}};
   const struct duplex_layer_source source = {.gate = gate, .up = up, .down = down};
   struct duplex_layer *layer;
   assert_int_equal(duplex_stack_open_layer(stack, &options, &layer), 0);
@@ -134,26 +137,31 @@ static void test_against_expert(void **state) {
 // What a layer or a job of it may not be.
 static void test_limits(void **state) {
   static const duplex_f16 values[300 * 300];
-  const struct duplex_layer_options good = {
-      .experts = 2, .hidden = 100, .gated = true, .piece = {{0x3, 2, {64, 36}}, {0xc, 1, {36}}}};
+  const struct duplex_layer_options good = {.experts = 2,
+                                            .hidden = 100,
+                                            .gated = true,
+                                            .piece = {{.bundles = 0x3, .parts = 2, .inner = {64, 36}},
+                                                      {.bundles = 0xc, .parts = 1, .inner = {36}}}};
   const struct duplex_layer_source source = {.gate = values, .up = values, .down = values};
   struct duplex_layer *layer;
   struct duplex_stack *stack = open_stack(2, NULL, 0);
-  struct duplex_layer_options wrong[10];
+  struct duplex_layer_options wrong[11];
   (void)state;
-  for (unsigned i = 0; i < 10; i++) wrong[i] = good;
+  for (unsigned i = 0; i < 11; i++) wrong[i] = good;
   wrong[0].experts = 0, wrong[1].experts = DUPLEX_LAYER_EXPERTS + 1;
   wrong[2].hidden = 0, wrong[3].hidden = 65537;
   wrong[4].piece[0].bundles = 0, wrong[5].piece[1].bundles = 0x10;
-  wrong[6].piece[0].parts = DUPLEX_LAYER_PARTS + 1, wrong[7].piece[0].inner[0] = 63;
+  wrong[6].piece[0].parts = DUPLEX_LAYER_PARTS + 1, wrong[7].piece[0].inner[0] = 0;
   wrong[8].piece[0].inner[1] = 0, wrong[9].piece[0].inner[1] = 65536;
-  for (unsigned i = 0; i < 10; i++) {
+  wrong[10].piece[0].joined = true, wrong[10].piece[0].inner[0] = 62;  // no multiple of 2 channels
+  for (unsigned i = 0; i < 11; i++) {
     assert_int_equal(duplex_stack_open_layer(stack, &wrong[i], &layer), DUPLEX_ERROR_ARGUMENT);
     assert_null(layer);
     assert_true(duplex_stack_last_error(stack)[0] != 0);
   }
   // Larger than the DRAM of two channels, though each number is in its range.
-  struct duplex_layer_options large = {.experts = 1, .hidden = 65536, .piece = {{0xf, 1, {8256}}}};
+  struct duplex_layer_options large = {
+      .experts = 1, .hidden = 65536, .piece = {{.bundles = 0xf, .parts = 1, .inner = {8256}}}};
   assert_int_equal(duplex_stack_open_layer(stack, &large, &layer), DUPLEX_ERROR_OUT_OF_SPACE);
   assert_null(layer);
   assert_string_equal(duplex_stack_last_error(stack),
@@ -215,10 +223,12 @@ static void test_limits(void **state) {
 
 // As many experts as a layer may have, and rows that are full.
 static void test_many_experts(void **state) {
-  const struct duplex_layer_options options = {
-      .experts = DUPLEX_LAYER_EXPERTS,
-      .hidden = 64,
-      .piece = {{0x1, 1, {64}}, {0x2, 1, {64}}, {0x4, 1, {64}}, {0x8, 1, {64}}}};
+  const struct duplex_layer_options options = {.experts = DUPLEX_LAYER_EXPERTS,
+                                               .hidden = 64,
+                                               .piece = {{.bundles = 0x1, .parts = 1, .inner = {64}},
+                                                         {.bundles = 0x2, .parts = 1, .inner = {64}},
+                                                         {.bundles = 0x4, .parts = 1, .inner = {64}},
+                                                         {.bundles = 0x8, .parts = 1, .inner = {64}}}};
   static uint8_t cuts[DUPLEX_LAYER_EXPERTS];
   static uint32_t counts[DUPLEX_LAYER_EXPERTS];
   static duplex_f16 x[DUPLEX_LAYER_EXPERTS * 64], y[DUPLEX_LAYER_EXPERTS * 64];

@@ -58,14 +58,16 @@ static int add_run(void *context, unsigned channel, uint64_t address, size_t byt
   return 0;
 }
 
-// A matrix takes a beat for each row and k-tile; the exponents two for each block of rows.
-static uint64_t bytes_of(const struct weight_layout *layout, uint32_t tiles, unsigned channels) {
+// A matrix takes a beat for each row and k-tile; the exponents two for each block of rows. `before`: rows of
+// each channel that are not read. Blocks that end with them are not read at all.
+static uint64_t bytes_of(const struct weight_layout *layout, uint32_t before, uint32_t tiles,
+                         unsigned channels) {
   uint64_t beats = 0;
   for (unsigned channel = 0; channel < channels; channel++) {
-    uint32_t first;
-    const uint32_t rows = layout_channel_rows(layout, channel, &first);
-    beats += (uint64_t)rows * tiles;
-    if (layout->exponents) beats += 2 * ((rows + layout->block_rows - 1) / layout->block_rows);
+    const uint32_t rows = layout_channel_rows(layout, channel);
+    const uint32_t blocks = (rows + layout->block_rows - 1) / layout->block_rows;
+    beats += (uint64_t)(rows - before) * tiles;
+    if (layout->exponents) beats += 2 * (blocks - before / layout->block_rows);
   }
   return beats * DUPLEX_BEAT_BYTES;
 }
@@ -73,16 +75,21 @@ static uint64_t bytes_of(const struct weight_layout *layout, uint32_t tiles, uns
 static void check_ranges(struct duplex_layer *layer, const struct layer_case *c, unsigned piece,
                          unsigned expert) {
   const struct layer_piece *shape = &layer->piece[piece];
-  uint32_t tiles = shape->down.k_tiles;
+  const struct duplex_layer_piece *own = &c->options.piece[piece];
+  const uint32_t hidden_tiles = (uint32_t)(c->options.hidden + 63) / 64;
+  uint32_t inner = 0;
   for (unsigned cut = 0; cut <= shape->parts; cut++) {
-    struct sum_of_runs sum = {layer->stack, c->options.piece[piece].bundles, 0};
+    struct sum_of_runs sum = {layer->stack, own->bundles, 0};
     uint64_t expected = 0;
-    for (unsigned part = cut; part < shape->parts; part++)
-      expected += bytes_of(&shape->up[part], (uint32_t)(c->options.hidden + 63) / 64, c->channels);
-    if (cut < shape->parts && !c->options.products) expected += bytes_of(&shape->down, tiles, c->channels);
+    const uint32_t before = inner * (c->options.gated ? 2 : 1) / c->channels;  // of a joined matrix
+    for (unsigned part = cut; part < shape->parts && !own->joined; part++)
+      expected += bytes_of(&shape->up[part], 0, hidden_tiles, c->channels);
+    if (cut < shape->parts && own->joined) expected += bytes_of(shape->up, before, hidden_tiles, c->channels);
+    if (cut < shape->parts && !c->options.products)
+      expected += bytes_of(&shape->down, 0, shape->down.k_tiles - inner / DUPLEX_WIDTH, c->channels);
     assert_int_equal(duplex_layer_ranges(layer, expert, piece, cut, add_run, &sum), 0);
     assert_int_equal(sum.bytes, expected);
-    if (cut < shape->parts) tiles -= (uint32_t)c->options.piece[piece].inner[cut] / DUPLEX_WIDTH;
+    if (cut < shape->parts) inner += (uint32_t)own->inner[cut];
   }
 }
 

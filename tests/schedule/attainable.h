@@ -6,6 +6,7 @@
 #ifndef DUPLEX_TEST_SCHEDULE_ATTAINABLE_H
 #define DUPLEX_TEST_SCHEDULE_ATTAINABLE_H
 
+#include "duplex/arithmetic.h"
 #include "schedule/formula.h"
 
 #define ATTAINABLE_EXPERTS 8u  // so many of them are shared or not in all ways
@@ -42,11 +43,17 @@ static inline uint32_t attainable_hull(struct attainable_point *hull, uint32_t c
   return count + 1;
 }
 
-// Logic-PIM's time of one matrix of that many columns, at its best beside the xPU or without it.
+// Logic-PIM's time of a share of that many columns, at its best: of one matrix of as many, beside the xPU or
+// without it; or of the first columns of the matrix of the whole slice, which may take less, since its blocks
+// have other rows.
 static inline double attainable_pim(const struct schedule_times *times, uint32_t columns, uint32_t groups) {
-  const uint64_t beside = formula_pim_clocks(&times->shape, &columns, 1, groups, SCHEDULE_BUNDLES - 1);
-  const uint64_t alone = formula_pim_clocks(&times->shape, &columns, 1, groups, SCHEDULE_BUNDLES);
-  return (double)(beside < alone ? beside : alone) / times->clocks_per_unit;
+  const struct schedule_shape *shape = &times->shape;
+  const uint64_t beside = formula_pim_clocks(shape, &columns, 1, groups, SCHEDULE_BUNDLES - 1);
+  const uint64_t alone = formula_pim_clocks(shape, &columns, 1, groups, SCHEDULE_BUNDLES);
+  const uint64_t first =
+      formula_prefix_clocks(shape, formula_slice(shape), columns, groups, SCHEDULE_BUNDLES - 1);
+  const uint64_t least = duplex_smaller_u64(duplex_smaller_u64(beside, alone), first);
+  return (double)least / times->clocks_per_unit;
 }
 
 // The lower convex hull of the times of all numbers of columns: they rise with every row of a channel. With

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The policies alone as an RV32 program, whose instructions test_schedule_cost counts.
-SCHEDULE_FREESTANDING := $(filter-out $(patsubst %,schedule/%.c,alone bound charge formula parts phases place predict sample stages tables_file worth),\
+SCHEDULE_FREESTANDING := $(filter-out $(patsubst %,schedule/%.c,alone bound charge copies formula parts phases place predict sample stages tables_file worth),\
   $(wildcard schedule/*.c))
 $(BUILD)/tests/schedule/decide.elf: $(SCHEDULE_FREESTANDING) $(wildcard schedule/*.h) $(BUILD)/rv32.flags
 	@mkdir -p $(@D)

@@ -88,7 +88,7 @@ static void test_files(void **state) {
   const size_t bytes = fread(good, 1, sizeof good - 1, file);
   fclose(file);
   good[bytes] = 0;
-  assert_refused(path, good, "version 7", "version 6", ":1: version 6, expected 7");
+  assert_refused(path, good, "version 8", "version 7", ":1: version 7, expected 8");
   assert_refused(path, good, "\nshape 7168", "\nshape 7169", ":2: the tables are damaged");
   assert_refused(path, good, "\nshape 7168", "\nshape 4294967296", ":5: expected 'shape' and 9 numbers");
   assert_refused(path, good, "\nshape 7168", "\nshape -1", ":5: expected 'shape'");
