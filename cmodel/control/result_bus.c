@@ -33,7 +33,7 @@ struct control_write result_bus_write(const struct result_bus *b) {
   return (struct control_write){.valid = b->write_valid && !joins(b),
                                 .load_word = b->load_word,
                                 .done = b->done[1],
-                                .in_turn = b->in_turn[1],
+                                .in_turn = b->done_result[1].valid && b->done_result[1].in_turn,
                                 .done_parity = b->done_result[1].parity,
                                 .word = b->write_word,
                                 .done_channel = b->done_result[1].channel};
@@ -87,8 +87,6 @@ void result_bus_clock(struct result_bus *b, bool load_start, const struct bus_wo
   b->done[1] = b->done[0];
   b->done_result[1] = b->done_result[0];
   b->done[0] = result.valid && result.last;
-  b->in_turn[1] = b->in_turn[0];
-  b->in_turn[0] = result.valid && result.in_turn;
   b->done_result[0] = result;
   b->pipe[b->pipe_head] = (struct activation_result){.valid = row,
                                                      .last = head.last && ends,

@@ -26,7 +26,7 @@ struct result_bus {
   // before the shared buffer
   bool write_valid, gather;
   uint32_t write_word;
-  bool load_word, done[2], in_turn[2];
+  bool load_word, done[2];
   struct activation_result done_result[2];
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Turns the beats of the weight FIFO into beats of the GEMM module: takes off the header, two beats of which
-// the first has the rows' exponents, and the beat that fills the last column, counts row, group of tokens and k-tile, and lets the
-// beat of a last k-tile go only when its results have room. One beat a clock, also from tile to tile and from
-// block to block.
+// the first has the rows' exponents, and the beat that fills the last column, counts row, group of tokens and
+// k-tile, and lets the beat of a last k-tile go only when its results have room. One beat a clock, also from
+// tile to tile and from block to block.
 // With two groups the rows of a k-tile are read twice, once for each group's activations; row r of group g
 // has accumulator row g * rows + r. With two streams each group has rows of its own instead: a row set holds
 // two k-tiles of one group (what is left of it is dropped), the next row set the same k-tiles of the other.

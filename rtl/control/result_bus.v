@@ -2,11 +2,11 @@
 // Result bus: takes one word of 64 bytes a clock from the channels and gives it to the activation unit, or
 // (LOAD) to the shared buffer or the activation table. The lowest channel that has a word goes first, so that
 // the results of low channels are complete early; the words of a LOAD come tile by tile, those of interleaved
-// results word by word, each channel in its turn, so that they are written in order of address. A word of two rows, or of the table, takes two clocks
-// behind the FIFO; a gated pair and a LOAD one. A channel that is granted in clock t has its word on the bus
-// in t + 1; in t + 2 it is in the FIFO. There are never more words on the way than the FIFO has room for. The
-// activation unit never waits; a LOAD lets its results go first. Results that follow each other in one word
-// of the shared buffer are written together.
+// results word by word, each channel in its turn, so that they are written in order of address. A word of two
+// rows, or of the table, takes two clocks behind the FIFO; a gated pair and a LOAD one. A channel that is
+// granted in clock t has its word on the bus in t + 1; in t + 2 it is in the FIFO. There are never more words
+// on the way than the FIFO has room for. The activation unit never waits; a LOAD lets its results go first.
+// Results that follow each other in one word of the shared buffer are written together.
 `default_nettype none
 `include "duplex_params.vh"
 `include "duplex_enumerations.vh"

@@ -43,7 +43,8 @@ enum { CUT_SET = 6000, DOWN_SET = 12000, DOWN_BUNDLES = 4, RESULT_SET = 1000, RE
 
 // One case: `words` words of two rows in each channel, of which the first `kept` are used.
 struct shape {
-  unsigned channels, words, kept, groups, k_tiles, gated, exponents, chain, cut_bundles, cut_block, format;
+  unsigned channels, words, kept, groups, k_tiles, gated, exponents, chain, again, cut_bundles, cut_block,
+      format;
 };
 
 // Weights by inner column: gate and up, or up alone; and what lies where none of them is.
@@ -69,6 +70,7 @@ static struct shape draw(struct duplex_random *random) {
                     .gated = (unsigned)duplex_random_below(random, 2),
                     .exponents = (unsigned)duplex_random_below(random, 2),
                     .chain = (unsigned)duplex_random_below(random, 4),
+                    .again = (unsigned)duplex_random_below(random, 2),
                     .cut_bundles = 1 + (unsigned)duplex_random_below(random, 7),
                     .format = (unsigned)duplex_random_below(random, 3)};
   s.kept = 1 + (unsigned)duplex_random_below(random, s.words);
@@ -102,8 +104,8 @@ static void store(const struct shape *s, unsigned set, unsigned bundles, unsigne
     for (unsigned row = 0; row < rows; row++) {
       const unsigned column = column_of(s, rows, channel, row);
       const unsigned matrix = s->gated && row % 2;
-      const unsigned block = row / block_rows,
-                     of_block = duplex_smaller(rows - block * block_rows, block_rows);
+      const unsigned block = row / block_rows;
+      const unsigned of_block = duplex_smaller(rows - block * block_rows, block_rows);
       const unsigned stride =
           duplex_divide_up(s->k_tiles * block_rows + 2 * s->exponents, 2 * DUPLEX_COLUMNS);
       if (s->exponents)
@@ -166,7 +168,8 @@ static void push_load(const struct shape *s, unsigned set, unsigned tiles, unsig
 static void push_up(const struct shape *s, unsigned set, unsigned bundles, unsigned rows, unsigned block_rows,
                     unsigned skip, bool interleaved, unsigned words_before) {
   uint32_t d[DUPLEX_DESCRIPTOR_WORDS] = {0};
-  const unsigned h = columns_of(s, s->kept), tiles = duplex_divide_up(h, DUPLEX_WIDTH);
+  const unsigned h = columns_of(s, s->kept);
+  const unsigned tiles = duplex_divide_up(h, DUPLEX_WIDTH);
   DUPLEX_DESCRIPTOR_SET(d, OPCODE, DUPLEX_OPCODE_GEMM), DUPLEX_DESCRIPTOR_SET(d, SRC_BASE, set);
   DUPLEX_DESCRIPTOR_SET(d, SRC_STRIPE, bundles), DUPLEX_DESCRIPTOR_SET(d, K_TILES, s->k_tiles);
   DUPLEX_DESCRIPTOR_SET(
@@ -188,7 +191,8 @@ static void push_up(const struct shape *s, unsigned set, unsigned bundles, unsig
 
 static void push_down(const struct shape *s) {
   uint32_t d[DUPLEX_DESCRIPTOR_WORDS] = {0};
-  const unsigned h = columns_of(s, s->kept), tiles = duplex_divide_up(h, DUPLEX_WIDTH);
+  const unsigned h = columns_of(s, s->kept);
+  const unsigned tiles = duplex_divide_up(h, DUPLEX_WIDTH);
   const unsigned block_rows = DOWN_ROWS / 2;
   DUPLEX_DESCRIPTOR_SET(d, OPCODE, DUPLEX_OPCODE_GEMM), DUPLEX_DESCRIPTOR_SET(d, SRC_BASE, DOWN_SET);
   DUPLEX_DESCRIPTOR_SET(d, SRC_STRIPE, DOWN_BUNDLES), DUPLEX_DESCRIPTOR_SET(d, K_TILES, tiles);
@@ -239,7 +243,8 @@ static void push_plain(const struct shape *s) {
 
 // As a prefix of a matrix of all: whole blocks, and some rows of the next one.
 static void push_cut(const struct shape *s) {
-  const unsigned rows = 2 * s->kept, all = 2 * s->words;
+  const unsigned rows = 2 * s->kept;
+  const unsigned all = 2 * s->words;
   const unsigned whole = rows == all ? all : rows / s->cut_block * s->cut_block;
   const unsigned stride = duplex_divide_up(s->k_tiles * s->cut_block + 2 * s->exponents, 2 * DUPLEX_COLUMNS);
   push_load(s, X_SET, s->groups * s->k_tiles, DUPLEX_DESTINATION_SHARED);
@@ -249,6 +254,8 @@ static void push_cut(const struct shape *s) {
     push_up(s, CUT_SET + whole / s->cut_block * stride, s->cut_bundles, rows - whole, rows - whole,
             of_block - (rows - whole), true, whole / 2);
   }
+  // A load behind rows that were passed over: x again.
+  if (s->again) push_load(s, X_SET, s->groups * s->k_tiles, DUPLEX_DESTINATION_SHARED);
   push_down(s);
 }
 

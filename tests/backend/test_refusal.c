@@ -146,8 +146,9 @@ static const struct {
     {"interleaved results of channels with other numbers of rows",
      DUPLEX_STACK_ERROR_ROWS,
      0,
-     {CHANGE(INTERLEAVED, 1), CHANGE(BLOCK_ROWS, 4), CHANGE(CHANNEL_ROWS, 4), CHANGE(DESTINATION, 1),
-      CHANGE(DST_STRIPE, 0), CHANGE(DST_BASE, 0), CHANGE(FORMAT, 0), CHANGE(DST_STRIDE, 0)}},
+     {CHANGE(INTERLEAVED, 1), CHANGE(BLOCK_ROWS, 4), CHANGE(CHANNEL_ROWS, 4),
+      CHANGE(DESTINATION, DUPLEX_DESTINATION_SHARED), CHANGE(DST_STRIPE, 0), CHANGE(DST_BASE, 0),
+      CHANGE(FORMAT, DUPLEX_RESULT_FORMAT_F16), CHANGE(DST_STRIDE, 0)}},
 };
 
 // Puts a descriptor into the ring and waits for the interrupt.
