@@ -63,16 +63,20 @@ static int lay_out_up(struct duplex_stack *stack, const struct duplex_layer_opti
   return DUPLEX_OK;
 }
 
-// The part of a piece that begins at inner row piece->inner. Parts of a joined piece begin in a row of their
-// own of every channel.
+// The part of a piece that begins at inner row piece->inner.
 static int lay_out_part(struct duplex_stack *stack, const struct duplex_layer_options *options,
                         struct layer_piece *piece, uint32_t part, size_t inner) {
-  const uint32_t unit = piece->joined ? 2 * stack->channels : 1;
-  if (inner < 1 || inner > INNER_MOST - piece->inner || piece->inner % unit)
+  const uint32_t unit = 2 * stack->channels;  // so that a joined part begins with words of its own
+  if (inner < 1 || inner > INNER_MOST - piece->inner)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
-                      "part %u of a piece with inner size %zu: expected from 1 on, all parts but the last "
-                      "multiples of %u, at most %d in all",
-                      part, inner, unit, INNER_MOST);
+                      "part %u of a piece with inner size %zu: expected from 1 on, at most %d in all", part,
+                      inner, INNER_MOST);
+  if (piece->joined && piece->inner % unit)
+    return stack_fail(
+        stack, DUPLEX_ERROR_ARGUMENT,
+        "joined part %u of a piece begins at inner row %u: expected a multiple of %u, twice the "
+        "channels",
+        part, piece->inner, unit);
   piece->inner_of[part] = (uint32_t)inner;
   piece->inner += (uint32_t)inner;
   return piece->joined ? DUPLEX_OK : lay_out_up(stack, options, piece, (uint32_t)inner);
