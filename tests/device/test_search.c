@@ -18,7 +18,7 @@
 #include "duplex/duplex.h"
 #include "duplex/layer.h"
 
-enum { EXPERTS = 33, HIDDEN = 512, INNER = 64, TIMES = 6 };
+enum { EXPERTS = 33, HIDDEN = 512, INNER = 64, TIMES = 24 };
 
 struct bench {
   struct duplex_stack *stack;
@@ -64,8 +64,20 @@ static int teardown(void **state) {
   return 0;
 }
 
-// Clocks of a job on two experts, whose cuts are listed or decided: the shortest of several from as many
-// places between two refreshes, without those that meet one.
+// The number that stands there most often.
+static uint64_t commonest(const uint64_t numbers[TIMES]) {
+  uint64_t best = 0;
+  unsigned most = 0;
+  for (unsigned i = 0; i < TIMES; i++) {
+    unsigned times = 0;
+    for (unsigned k = 0; k < TIMES; k++) times += numbers[k] == numbers[i];
+    if (times > most) most = times, best = numbers[i];
+  }
+  return best;
+}
+
+// Clocks of a job on two experts, whose cuts are listed or decided: of as many places between two refreshes
+// what it takes from most of them. From others it meets a refresh, or waits less for a bank.
 static uint64_t job_clocks(const struct bench *bench, bool decided, unsigned first, unsigned second) {
   static const duplex_f16 x[2 * HIDDEN];
   static uint8_t y[2 * HIDDEN * 16];
@@ -76,7 +88,7 @@ static uint64_t job_clocks(const struct bench *bench, bool decided, unsigned fir
                                          .counts = counts,
                                          .x = x,
                                          .format = DUPLEX_ACC};
-  uint64_t least = UINT64_MAX;
+  uint64_t clocks[TIMES];
   cuts[first] = cuts[second] = 1;
   counts[first] = counts[second] = 1;
   for (unsigned time = 0; time < TIMES; time++) {
@@ -86,9 +98,9 @@ static uint64_t job_clocks(const struct bench *bench, bool decided, unsigned fir
     if (duplex_layer_start(bench->layer, &work, &job) || duplex_stack_wait(job, UINT64_MAX, y))
       fail_msg("%s", duplex_stack_last_error(bench->stack));
     duplex_stack_last_stats(bench->stack, &stats);
-    least = stats.cycles < least ? stats.cycles : least;
+    clocks[time] = stats.cycles;
   }
-  return least;
+  return commonest(clocks);
 }
 
 // `more`: clocks that an expert in the middle of a word takes more, whose part of the word is charged.
