@@ -252,9 +252,8 @@ static void check_draws(const struct draw *octaves, const struct draw *any, unsi
 // The aims are 1.05 on average, 1.15 at most, and 1.15 over `paper`;
 // docs/schedule.md tells which of them are missed, and why.
 static void test_layers(void **state) {
-  static const struct limits limits[COPIES] = {
-      {1.075, 1.045, 1.065, 1.32, 1.31, 1.75, 1.20, 1.67, 1.027, 59},
-      {1.034, 1.016, 1.018, 1.185, 1.11, 1.14, 1.005, 1, 1, 1}};
+  static const struct limits limits[COPIES] = {{1.075, 1.045, 1.065, 1.32, 1.31, 1.75, 1.20, 1.67, 1.027, 59},
+                                               {1.034, 1.016, 1.018, 1.185, 1.11, 1.14, 1.005, 1, 1, 1}};
   static struct draw octaves, any;
   (void)state;
   run_layers(false, &octaves);
