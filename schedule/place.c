@@ -6,6 +6,7 @@
 
 #define HALVED_EXPERTS 16u  // from here on experts balance each other, and halves are not tried
 #define PARTS_EXPERTS 64u   // beyond them a decision takes longer than more parts win
+#define COPY_PARTS 8u       // of copies, from HALVED_EXPERTS on
 
 // The best placement so far, and what it loses.
 struct choice {
@@ -70,11 +71,14 @@ static void consider_split(struct choice *choice) {
   }
 }
 
-// Copies in any number of parts. A lone expert has the best of all its cuts, so it has as many as there are.
+// Copies in any number of parts. A lone expert has the best of all its cuts, so it has as many as there are;
+// many experts have fewer, because a decision looks at each.
 static void consider_copies(struct choice *choice) {
   struct schedule_placement found[SCHEDULE_PARTS];
-  const uint32_t count = place_copies(choice->shape, found);
-  for (uint32_t i = choice->shape->experts > 1 ? 0 : count - 1; i < count; i++) consider(choice, &found[i]);
+  const uint32_t experts = choice->shape->experts;
+  const uint32_t most = experts < HALVED_EXPERTS ? SCHEDULE_PARTS : COPY_PARTS;
+  const uint32_t count = (uint32_t)duplex_smaller(place_copies(choice->shape, found), most);
+  for (uint32_t i = experts > 1 ? 0 : count - 1; i < count; i++) consider(choice, &found[i]);
 }
 
 bool schedule_place(const struct schedule_shape *shape, struct schedule_placement *placement) {

@@ -18,7 +18,7 @@
 #define SECOND_EXPERTS 8u
 #define SECOND_RANKS 1u
 #define SECOND_CLOCKS 1000u
-#define MOST_PAIRS 3u  // of cuts that are tried
+#define MOST_PAIRS 4u  // of cuts that are tried
 
 // Where the front is: so many of the ranks are before it; then experts of one more rank with their shares, if
 // it is divided. `groups`: of the one with the share's cut, if it is divided by its tokens. `second_groups`:
@@ -38,11 +38,13 @@ struct sides {
 };
 
 // Cuts the first expert behind those that Logic-PIM has whole, with which it takes less than the xPU, and
-// with one more it would take longer: the longer side of both is least at one of the cuts around that.
+// with one more it would take longer: the longer side of both is least at one of the cuts around that. Those
+// before the middle one are passed over where it is too small.
 static void cut_one(struct schedule_cut_times times, uint32_t last, struct front *front) {
   const uint32_t pim = front->pim;
   const uint32_t xpu = front->xpu - times.xpu[0];
-  uint32_t cut = 0;
+  uint32_t cut = last / 2;
+  if (pim + times.pim[cut + 1] >= xpu + times.xpu[cut]) cut = 0;
   while (pim + times.pim[cut + 1] < xpu + times.xpu[cut] && ++cut < last) continue;
   if (times.xpu[cut] == times.xpu[0]) cut = 0;  // a share that relieves nobody
   front->share.cut = cut;
@@ -62,18 +64,19 @@ static bool may_cut_second(const struct schedule_times *times, uint32_t rank, co
 // pairs of their cuts only those count that are next to where both sides take equally long, the first ones of
 // which are tried: from each to the next one either the former gives a part to the xPU, or the latter one to
 // Logic-PIM.
-static void cut_second(const struct schedule_times *times, uint32_t groups, struct schedule_cut_times latter,
+static void cut_second(const struct schedule_times *times, uint32_t groups, uint32_t latter_groups,
                        struct front *front) {
-  const struct schedule_cut_times former = {times->rows[groups].pim[0], times->rows[groups].xpu[0]};
+  const struct schedule_row *former = &times->rows[groups];
+  const struct schedule_row *latter = &times->rows[latter_groups];
   const uint32_t last = times->placement.parts[0];
   uint32_t least = (uint32_t)duplex_larger(front->pim, front->xpu);
   uint32_t cut = front->share.cut;
-  const uint32_t pim = front->pim - former.pim[last] - latter.pim[cut];
-  const uint32_t xpu = front->xpu - former.xpu[last] - latter.xpu[cut];
+  const uint32_t pim = front->pim - former->pim[0][last] - latter->pim[0][cut];
+  const uint32_t xpu = front->xpu - former->xpu[0][last] - latter->xpu[0][cut];
   uint32_t second = last - 1;
   for (uint32_t left = MOST_PAIRS; left && second < last && cut <= last; left--) {
-    const uint32_t both_pim = pim + former.pim[second] + latter.pim[cut];
-    const uint32_t both_xpu = xpu + former.xpu[second] + latter.xpu[cut];
+    const uint32_t both_pim = pim + former->pim[0][second] + latter->pim[0][cut];
+    const uint32_t both_xpu = xpu + former->xpu[0][second] + latter->xpu[0][cut];
     const uint32_t longest = (uint32_t)duplex_larger(both_pim, both_xpu);
     if (longest < least) {
       least = longest;
@@ -171,7 +174,7 @@ static void meet(const struct schedule_times *times, struct schedule_work *work,
       divide_one(times, cuts, schedule_rank_groups(counted, rank), all_xpus, front);
     } else if (may_cut_second(times, rank, front)) {
       const uint32_t before = whole ? rank : counted->rank[front->ranks - 1];
-      cut_second(times, before + 1, cuts, front);
+      cut_second(times, before + 1, rank + 1, front);
     }
     return;
   }
@@ -182,6 +185,15 @@ static uint32_t expert_of(const uint8_t *ranks, uint32_t rank, uint32_t others) 
   uint32_t expert = 0;
   while (ranks[expert] != rank || others-- > 0) expert++;
   return expert;
+}
+
+// The cuts once more, eight bytes at a time.
+static void copy_cuts(uint32_t experts, struct schedule_decision *decision) {
+  const uint8_t *from = __builtin_assume_aligned(decision->cut[0], 4);
+  uint8_t *to = __builtin_assume_aligned(decision->cut[1], 4);
+  uint32_t e = 0;
+  for (; e + 4 < experts; e += 8) __builtin_memcpy(to + e, from + e, 8);
+  if (e < experts) __builtin_memcpy(to + e, from + e, 4);
 }
 
 // The cuts of all experts, and once more for the copies.
@@ -202,9 +214,7 @@ static void write_cuts(const struct schedule_times *times, const struct schedule
   schedule_write_cuts(&cuts, work->rank, experts, decision->cut[0]);
   if (front->second_groups)
     decision->cut[0][expert_of(work->rank, front->second_groups - 1, 0)] = (uint8_t)front->second_cut;
-  for (uint32_t e = 0; e < experts; e += 4)
-    __builtin_memcpy(__builtin_assume_aligned(decision->cut[1] + e, 4),
-                     __builtin_assume_aligned(decision->cut[0] + e, 4), 4);
+  copy_cuts(experts, decision);
   decision->groups = front->groups;
   if (front->groups) decision->divided = expert_of(work->rank, rank[front->ranks], front->share.full);
 }
