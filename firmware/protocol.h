@@ -308,14 +308,14 @@ const struct layer_schedule *layer_decide(struct client *client, const struct la
 void layer_tables_clear(struct layer_tables *tables);  // nothing is registered
 struct layer_record *layer_find(const struct client *client, uint32_t layer);
 bool layer_owned(const struct client *client, const struct layer_record *record, uint32_t piece);
-// A matrix of gate and up of a piece with so many rows of h, for weight_layout.
-void layer_up_layout(const struct layer_message *shape, uint32_t piece, uint32_t inner,
-                     struct weight_layout *layout);
 
 // protocol/layer_kept.c: the job of a piece of a registered layer but for its table, and what is kept of it.
 // And all pieces of a layer with exact sums, or of products, before their first jobs.
 struct layer_kept *layer_kept_of(const struct client *client, const struct layer_record *record,
                                  uint32_t piece, enum duplex_result_format format);
 void layer_keep(const struct client *client, const struct layer_record *record);
+// A matrix of gate and up of a piece with so many rows of h, for weight_layout.
+void layer_up_layout(const struct layer_message *shape, uint32_t piece, uint32_t inner,
+                     struct weight_layout *layout);
 
 #endif

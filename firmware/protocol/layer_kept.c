@@ -2,6 +2,15 @@
 // What is kept of a job of a layer for the next one of the same form.
 #include "firmware/protocol.h"
 
+void layer_up_layout(const struct layer_message *shape, uint32_t piece, uint32_t inner,
+                     struct weight_layout *layout) {
+  const bool gated = (shape->flags & LAYER_GATED) != 0;
+  *layout = (struct weight_layout){.rows = inner * (gated ? 2 : 1),
+                                   .gated = gated,
+                                   .exponents = (shape->flags & LAYER_UP_EXPONENTS) != 0,
+                                   .interleaved = (shape->flags & LAYER_JOINED(piece)) != 0};
+}
+
 // Gate and up of all parts of a joined piece.
 static void lay_out_joined(const struct client *client, const struct layer_message *shape, uint32_t piece,
                            struct weight_layout *layout) {

@@ -9,15 +9,6 @@
 #define EXPERTS_AT(member) (uint32_t) offsetof(struct layer_experts_message, member)
 _Static_assert(PROTOCOL_LAYER_PIECES *PROTOCOL_LAYER_EXPERTS <= PROTOCOL_LAYER_ENTRIES, "any layer fits");
 
-void layer_up_layout(const struct layer_message *shape, uint32_t piece, uint32_t inner,
-                     struct weight_layout *layout) {
-  const bool gated = (shape->flags & LAYER_GATED) != 0;
-  *layout = (struct weight_layout){.rows = inner * (gated ? 2 : 1),
-                                   .gated = gated,
-                                   .exponents = (shape->flags & LAYER_UP_EXPONENTS) != 0,
-                                   .interleaved = (shape->flags & LAYER_JOINED(piece)) != 0};
-}
-
 // A matrix of gate and up of a piece, with so many rows of h, joins those before it.
 static bool lay_out_up(const struct client *client, const struct layer_message *m, uint32_t index,
                        uint32_t inner, struct layer_record *record) {

@@ -137,6 +137,17 @@ static void test_wrong_words(void **state) {
   };
   for (size_t i = 0; i < sizeof in_shape / sizeof *in_shape; i++)
     refuse(stack, MESSAGE_LAYER, &shape, sizeof shape, in_shape[i]);
+  shape.flags |= LAYER_JOINED(0);
+  const struct wrong_word in_joined[] = {
+      {&shape.piece[0].inner[0], 2 * CHANNELS - 1, COMPLETION_ARGUMENT, LAYER_AT(piece)},
+      {&shape.piece[0].inner[1], 0, COMPLETION_ARGUMENT, LAYER_AT(piece)},
+      {&shape.piece[0].inner[1], 65536, COMPLETION_ARGUMENT, LAYER_AT(piece)},
+      {&shape.hidden, 0, COMPLETION_ARGUMENT, LAYER_AT(piece)},
+  };
+  for (size_t i = 0; i < sizeof in_joined / sizeof *in_joined; i++)
+    refuse(stack, MESSAGE_LAYER, &shape, sizeof shape, in_joined[i]);
+  assert_int_equal(send(stack, MESSAGE_LAYER, &shape, sizeof shape, &completion), 0);
+  shape.flags &= ~LAYER_JOINED(0);
   assert_int_equal(send(stack, MESSAGE_LAYER, &shape, sizeof shape, &completion), 0);
   for (unsigned i = 0; i < EXPERTS; i++)
     queue_in(stack)->list[i] = layer->places[i].up.base | layer->places[i].down.base << 16;

@@ -81,9 +81,10 @@ static void poison(struct duplex_stack *stack) {
   duplex_stack_release(stack, second);
 }
 
-// With the cut at the end an expert's piece is what duplex_stack_expert does, whatever the weights.
+// With the cut at the end an expert's piece is what duplex_stack_expert does, whatever the weights: in parts,
+// and in joined ones.
 static void test_against_expert(void **state) {
-  enum { N = 150, H = 210, M = 19, FIRST = 64 };
+  enum { N = 151, H = 210, M = 19, FIRST = 66 };
   static duplex_f16 gate[N * H], up[N * H], down[H * N], x[M * H];
   static uint8_t expected[M * H * 16], y[M * H * 16];
   struct duplex_random random;
@@ -105,22 +106,27 @@ static void test_against_expert(void **state) {
       .experts = 1,
       .hidden = H,
       .gated = true,
-      .piece = {{.bundles = 0x6, .parts = 2, .inner = {FIRST, N - FIRST}}}};
+      .piece = {{.bundles = 0x6, .parts = 2, .inner = {FIRST, N - FIRST}},
+                {.bundles = 0x9, .parts = 2, .inner = {FIRST, N - FIRST}, .joined = true}}};
   const struct duplex_layer_source source = {.gate = gate, .up = up, .down = down};
   struct duplex_layer *layer;
   assert_int_equal(duplex_stack_open_layer(stack, &options, &layer), 0);
-  assert_int_equal(duplex_layer_load(layer, 0, 0, &source), 0);
-  for (int format = DUPLEX_F16; format <= DUPLEX_ACC; format++) {
-    const struct duplex_layer_work work = {.bundles = 0x6,
+  for (unsigned piece = 0; piece < 2; piece++)
+    assert_int_equal(duplex_layer_load(layer, 0, piece, &source), 0);
+  for (int i = 0; i < 6; i++) {
+    const enum duplex_format format = (enum duplex_format)(i / 2);
+    const bool joined = i % 2;
+    const struct duplex_layer_work work = {.piece = joined,
+                                           .bundles = joined ? 0x9 : 0x6,
                                            .cuts = (const uint8_t[]){2},
                                            .counts = (const uint32_t[]){M},
                                            .x = x,
-                                           .format = (enum duplex_format)format};
+                                           .format = format};
     struct duplex_job *job;
     static const size_t size[] = {2, 4, 16};
-    assert_int_equal(duplex_stack_expert(stack, first, second, duplex_activation_builtin("silu"), x, M,
-                                         (enum duplex_format)format, expected),
-                     0);
+    assert_int_equal(
+        duplex_stack_expert(stack, first, second, duplex_activation_builtin("silu"), x, M, format, expected),
+        0);
     poison(stack);
     assert_int_equal(duplex_layer_start(layer, &work, &job), 0);
     assert_int_equal(duplex_stack_wait(job, UINT64_MAX, y), 0);
@@ -129,8 +135,58 @@ static void test_against_expert(void **state) {
     duplex_stack_last_stats(stack, &stats);
     assert_int_equal(stats.macs, (uint64_t)3 * M * N * H);
     assert_int_equal(stats.useful_bytes, (uint64_t)3 * N * H * sizeof *gate);
-    assert_int_equal(stats.descriptors, 2 * 4);  // two passes: load, two parts, down
+    assert_int_equal(stats.descriptors, 2 * (joined ? 3 : 4));  // two passes: load, gate and up, down
   }
+  duplex_stack_close(stack);
+}
+
+// The channels of joined parts make h of rows behind the end too: here of 6, in a tile of their own. That of
+// the second group of tokens lies behind them.
+static void test_rows_behind_the_end(void **state) {
+  enum { CHANNELS = 5, INNER = 64, TWO_GROUPS = 16 };
+  struct layer_case c = {
+      .channels = CHANNELS,
+      .options = {.experts = 1,
+                  .hidden = 70,
+                  .piece = {{.bundles = 0xf, .parts = 1, .inner = {INNER}, .joined = true}}},
+      .inner = {INNER},
+      .up_stride = 70,
+      .cuts = {1},
+      .counts = {TWO_GROUPS},
+      .cut_counts = {TWO_GROUPS},
+      .all_tokens = TWO_GROUPS,
+      .format = DUPLEX_F32};
+  struct duplex_random random;
+  (void)state;
+  duplex_random_seed(&random, 17, 0);
+  draw_weights(&c, &random, 0);
+  c.data[0][0].there = true;
+  c.x = integers(&random, ROWS_OF_X * c.options.hidden);
+  for (uint32_t i = 0; i < TWO_GROUPS; i++) c.tokens[i] = i;
+  struct duplex_stack *stack = open_stack(CHANNELS, NULL, 0);
+  run_job(stack, load_layer(stack, &c), &c, 0, true);
+  duplex_stack_close(stack);
+  free_case(&c);
+}
+
+// Joined parts whose h, with that of rows behind the end, would not fit the shared buffer. Three channels
+// take turns by 6 rows.
+static void test_wide_joined_parts(void **state) {
+  struct duplex_layer_options wide = {
+      .experts = 1, .hidden = 64, .piece = {{.bundles = 0xf, .parts = 1, .inner = {65533}, .joined = true}}};
+  struct duplex_stack *stack = open_stack(3, NULL, 0);
+  struct duplex_layer *layer;
+  (void)state;
+  assert_int_equal(duplex_stack_open_layer(stack, &wide, &layer), DUPLEX_ERROR_ARGUMENT);
+  assert_string_equal(
+      duplex_stack_last_error(stack),
+      "joined parts of inner size 65533, 65538 with the rows that fill all channels: expected "
+      "at most 65536");
+  wide.piece[0].inner[0] = 65532;
+  assert_int_equal(duplex_stack_open_layer(stack, &wide, &layer), 0);
+  wide.piece[0].inner[0] = 65533;
+  wide.products = true;
+  assert_int_equal(duplex_stack_open_layer(stack, &wide, &layer), 0);
   duplex_stack_close(stack);
 }
 
@@ -166,6 +222,11 @@ static void test_limits(void **state) {
   assert_null(layer);
   assert_string_equal(duplex_stack_last_error(stack),
                       "no room for a part of 8256 x 65536: it is larger than the stack's DRAM");
+  large.piece[0].joined = true;
+  assert_int_equal(duplex_stack_open_layer(stack, &large, &layer), DUPLEX_ERROR_OUT_OF_SPACE);
+  assert_string_equal(duplex_stack_last_error(stack),
+                      "no room for gate and up of 8256 x 65536: it is larger than the stack's DRAM");
+  large.piece[0].joined = false;
   large.piece[0].inner[0] = 8192;
   assert_int_equal(duplex_stack_open_layer(stack, &large, &layer), 0);
   assert_int_equal(duplex_layer_close(layer), 0);
@@ -269,6 +330,8 @@ int main(void) {
       {"layers in turn, native", test_layers_in_turn, NULL, NULL, (void *)(uintptr_t)&native},
       {"layers in turn, RV32", test_layers_in_turn, NULL, NULL, (void *)(uintptr_t)&rv32},
       cmocka_unit_test(test_against_expert),
+      cmocka_unit_test(test_rows_behind_the_end),
+      cmocka_unit_test(test_wide_joined_parts),
       cmocka_unit_test(test_limits),
       cmocka_unit_test(test_many_experts),
   };

@@ -76,7 +76,8 @@ static void check_weights(uint32_t rows, uint32_t k, uint32_t channels, unsigned
 
 // The runs of the first `rows` rows of each channel: whole blocks and part of one, as they lie in DRAM.
 static void check_runs(const struct weight_layout *layout, uint32_t rows) {
-  uint32_t begin = 0, block = 0;
+  uint32_t begin = 0;
+  uint32_t block = 0;
   const uint32_t runs = layout_runs(layout, rows);
   assert_true(runs == 1 || runs == 2);
   for (uint32_t i = 0; i < runs; i++) {
