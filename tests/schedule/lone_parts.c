@@ -9,8 +9,8 @@
 #include "tests/common/environment.h"
 
 #define MOVES 60000u
-#define ENDS 4u          // that a move changes at most
-#define TILE 64u         // inner columns: parts end at whole ones
+#define ENDS 4u  // that a move changes at most
+#define CHANNELS 32u
 #define MEAN_WEIGHT 0.1  // of what is searched for, beside the most
 
 static const struct expert {
@@ -44,27 +44,28 @@ static double badness(const struct losses *losses) { return losses->most + MEAN_
 // The same parts with some ends more or fewer.
 static struct schedule_placement move_end(const struct schedule_placement *from,
                                           struct duplex_random *random) {
+  const uint32_t unit = schedule_cut_unit(CHANNELS);
   bool ends[1024] = {false};
   uint32_t columns = 0;
   uint32_t count = 0;
   for (uint32_t part = 0; part < from->parts[0]; part++) {
     columns += from->width[0][part];
-    if (part + 1 < from->parts[0]) ends[columns / TILE] = true;
+    if (part + 1 < from->parts[0]) ends[columns / unit] = true;
   }
-  const uint32_t tiles = (columns + TILE - 1) / TILE;
+  const uint32_t units = (columns + unit - 1) / unit;
   for (uint64_t i = 1 + duplex_random_below(random, ENDS); i > 0; i--) {
-    bool *end = &ends[1 + duplex_random_below(random, tiles - 1)];
+    bool *end = &ends[1 + duplex_random_below(random, units - 1)];
     *end = !*end;
   }
   struct schedule_placement to = *from;
   memset(to.width[0], 0, sizeof to.width[0]);
   uint32_t begin = 0;
-  for (uint32_t tile = 1; tile < tiles && count + 1 < SCHEDULE_PARTS; tile++) {
-    if (!ends[tile]) continue;
-    to.width[0][count++] = (tile - begin) * TILE;
-    begin = tile;
+  for (uint32_t at = 1; at < units && count + 1 < SCHEDULE_PARTS; at++) {
+    if (!ends[at]) continue;
+    to.width[0][count++] = (at - begin) * unit;
+    begin = at;
   }
-  to.width[0][count++] = columns - begin * TILE;
+  to.width[0][count++] = columns - begin * unit;
   to.parts[0] = count;
   return to;
 }
@@ -74,7 +75,7 @@ static void search(const struct expert *expert, struct duplex_random *random) {
                                        .inner = expert->inner,
                                        .experts = 1,
                                        .stacks = 5,
-                                       .channels = 32,
+                                       .channels = CHANNELS,
                                        .gated = expert->gated,
                                        .replicated = 1};
   struct schedule_placement best;

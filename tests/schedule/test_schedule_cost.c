@@ -166,11 +166,12 @@ static void test_cost(void **state) {
     }
 }
 
-// With two copies all keep the aims of 3, 8 and 20 us, which are 1,365, 3,640 and 9,100 instructions.
+// With two copies all keep the aims of 3, 8 and 20 us, which are 1,365, 3,640 and 9,100 instructions: the
+// most of 60 seeds.
 static void test_cost_of_copies(void **state) {
   static const struct {
     uint32_t experts, most, any;
-  } limits[] = {{8, 955, 1365}, {64, 1925, 2830}, {256, 5690, 6200}};
+  } limits[] = {{8, 945, 1280}, {64, 1925, 2780}, {256, 5650, 6120}};
   (void)state;
   for (unsigned i = 0; i < sizeof limits / sizeof *limits; i++)
     for (unsigned model = 0; model < MODELS; model++) {

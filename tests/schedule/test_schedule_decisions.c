@@ -60,7 +60,7 @@ static uint32_t least_total(const uint16_t *counts) {
 
 // Layers of up to three experts (small models: five) against all decisions: how much is lost by not trying
 // them.
-static void try_all_decisions(uint32_t replicated, double most) {
+static void try_all_decisions(uint32_t replicated, double most, double mean) {
   double sum = 0;
   double worst = 1;
   // A few where only the tools that watch the program look at it, as with DUPLEX_SHARE=50.
@@ -86,13 +86,13 @@ static void try_all_decisions(uint32_t replicated, double most) {
   }
   print_message("best against all decisions of %u small layers, %s: %.4f on average, %.3f at most\n", cases,
                 replicated ? "two copies" : "one copy", sum / cases, worst);
-  assert_true(cases < DECISIONS || sum / cases < 1.01);  // the average of all of them
+  assert_true(cases < DECISIONS || sum / cases < mean);  // the average of all of them
 }
 
 static void test_all_decisions(void **state) {
   (void)state;
-  try_all_decisions(0, 1.25);
-  try_all_decisions(1, 1.25);
+  try_all_decisions(0, 1.25, 1.01);
+  try_all_decisions(1, 1.09, 1.004);
 }
 
 // With copies a share that Logic-PIM has of an expert takes something off the xPU.

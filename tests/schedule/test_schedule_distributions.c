@@ -22,8 +22,7 @@ enum { COPIES = 2 };  // of each expert, less one
 // experts that of the power of two below: there it hardly depends on it.
 enum { APART = 16, OCTAVES = 4, FORMS = APART + OCTAVES };
 
-#define THREE_FOR_FOUR (0.993 / 0.981)  // rates of the stream of four bundles and of three
-#define MOST_IN_PLACE 1.015             // of the time of `paper` with its division of the experts, for `best`
+#define MOST_IN_PLACE 1.007  // of the time of `paper` with its division of the experts, for `best`
 
 static struct schedule_times tables[COPIES][MODELS][FORMS];
 static struct schedule_work work;
@@ -97,7 +96,7 @@ static void count_in(struct tally *tally, double bound, double floor) {
 }
 
 // The time of the division of `paper` over its bundles, if the experts lie twice. `best` has it or another
-// one that is no longer, but for a few layers of hot experts, 6 of 240,000 with 24 seeds.
+// one that is no longer, but for a few layers of hot experts, 4 of 240,000 with 24 seeds.
 static uint32_t spaces_in_place(const struct schedule_times *times, const uint16_t *counts) {
   const uint32_t last = times->placement.parts[0];
   uint32_t pim = 0;
@@ -216,9 +215,9 @@ static double most_gain(const struct tally *t) {
 // Grok1: what the mean of all layers is. Of the worst of these, of that of Grok1, and of the worst over what
 // can be attained; and of times over those of other policies with weights where these want them, with a
 // bundle an expert for these three models and for those whose slices make no parts of 16 rows, and over all
-// bundles: the most of 24 seeds.
+// bundles; and how many of 1,000 layers take longer than under another policy: the most of 24 seeds.
 struct limits {
-  double octaves, any, model, worst, grok1, missed, spaces, few_rows, stripes;
+  double octaves, any, model, worst, grok1, missed, spaces, few_rows, stripes, slower;
 };
 
 // How much longer `best` may take than other policies that have another placement.
@@ -228,6 +227,7 @@ static void check_others(const struct draw *draw, unsigned copies, const struct 
     assert_true(tally->slowest[SPACES] <= (model < 3 ? limits->spaces : limits->few_rows));
     assert_true(tally->slowest[STRIPES] <= limits->stripes);
   }
+  assert_true(1000 * draw->all[copies].slower <= limits->slower * draw->all[copies].cases);
 }
 
 static void check_draws(const struct draw *octaves, const struct draw *any, unsigned copies,
@@ -248,13 +248,12 @@ static void check_draws(const struct draw *octaves, const struct draw *any, unsi
   }
 }
 
-// The limits hold what was reached; with two copies stripes win no more than the stream of four bundles does
-// over that of three. The aims are 1.05 on average, 1.15 at most, and 1.15 over `paper`;
+// The limits hold what was reached; with two copies no other policy is faster but in a few of 100,000 layers.
+// The aims are 1.05 on average, 1.15 at most, and 1.15 over `paper`;
 // docs/schedule.md tells which of them are missed, and why.
 static void test_layers(void **state) {
-  static const struct limits limits[COPIES] = {
-      {1.075, 1.045, 1.065, 1.32, 1.31, 1.75, 1.20, 1.67, 1.027},
-      {1.042, 1.021, 1.023, 1.22, 1.15, 1.30, 1.005, 1.12, THREE_FOR_FOUR}};
+  static const struct limits limits[COPIES] = {{1.075, 1.045, 1.065, 1.32, 1.31, 1.75, 1.20, 1.67, 1.027, 59},
+                                               {1.034, 1.016, 1.018, 1.185, 1.11, 1.14, 1.005, 1, 1, 1}};
   static struct draw octaves, any;
   (void)state;
   run_layers(false, &octaves);
@@ -267,8 +266,8 @@ static void test_layers(void **state) {
 // One expert a device: up to 8 tokens, and 32.
 static void test_one_expert(void **state) {
   // the aims are 1.17 and 1.80
-  static const double few[COPIES][3] = {{1.15, 1.14, 1.17}, {1.17, 1.17, 1.17}};
-  static const double many[COPIES][3] = {{1.80, 1.80, 1.90}, {1.80, 1.80, 1.80}};
+  static const double few[COPIES][3] = {{1.15, 1.14, 1.17}, {1.22, 1.22, 1.21}};
+  static const double many[COPIES][3] = {{1.80, 1.80, 1.90}, {1.88, 1.86, 1.91}};
   (void)state;
   for (unsigned copies = 0; copies < COPIES; copies++)
     for (unsigned model = 0; model < 3; model++)
