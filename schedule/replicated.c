@@ -189,11 +189,13 @@ static uint32_t expert_of(const uint8_t *ranks, uint32_t rank, uint32_t others) 
 
 // The cuts once more, eight bytes at a time.
 static void copy_cuts(uint32_t experts, struct schedule_decision *decision) {
-  const uint8_t *from = __builtin_assume_aligned(decision->cut[0], 4);
-  uint8_t *to = __builtin_assume_aligned(decision->cut[1], 4);
   uint32_t e = 0;
-  for (; e + 4 < experts; e += 8) __builtin_memcpy(to + e, from + e, 8);
-  if (e < experts) __builtin_memcpy(to + e, from + e, 4);
+  for (; e + 4 < experts; e += 8)
+    __builtin_memcpy(__builtin_assume_aligned(decision->cut[1] + e, 4),
+                     __builtin_assume_aligned(decision->cut[0] + e, 4), 8);
+  if (e < experts)
+    __builtin_memcpy(__builtin_assume_aligned(decision->cut[1] + e, 4),
+                     __builtin_assume_aligned(decision->cut[0] + e, 4), 4);
 }
 
 // The cuts of all experts, and once more for the copies.
