@@ -63,6 +63,7 @@ try() { # TREE TEST: builds and runs the test; the exit status is the test's
       targets=$command
       if grep -q riscv "tests/${test#unit:}.c"; then targets+=' build/firmware.elf build/controller.so'; fi
       if grep -q '"rtl"' "tests/${test#unit:}.c"; then targets+=' build/rtl/stack_1.so build/rtl/stack_2.so build/rtl/stack_5.so'; fi
+      if grep -q duplex_rtl_open "tests/${test#unit:}.c"; then targets+=' build/rtl/stack_1.so build/rtl/stack_2.so build/rtl/stack_3.so'; fi
       ;;
     systemc:*)
       targets=build/tests/systemc/${test#systemc:}
