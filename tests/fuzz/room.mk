@@ -5,7 +5,7 @@ FUZZ_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) $(INCLUDES) -g -O1 $(EXACT)
 CLANG ?= clang
 GCC ?= gcc
 FUZZ_SRC_protocol := tests/fuzz/protocol_fuzz.c $(wildcard firmware/protocol/*.c firmware/kernels/*.c) $(FIRMWARE_SCHEDULE_SRC) \
-  schedule/bound.c schedule/formula.c schedule/parts.c schedule/place.c schedule/sample.c \
+  schedule/bound.c schedule/copies.c schedule/formula.c schedule/parts.c schedule/place.c schedule/sample.c \
   cmodel/common/random.c cmodel/control/descriptor_check.c backend/rv32/image.c
 FUZZ_HEADERS_protocol := $(wildcard firmware/*.h)
 # What reads a config.json.
