@@ -3,8 +3,8 @@
 // it. A word of rows holds two of them (one if `single`), which are two units of results, or one if they are
 // a gated pair; those of the next word lie `word_step_i` units behind them, or one unit if it is `single`.
 // The second group of tokens lies `group_i` units behind the first. Interleaved: the channels' words take
-// turns, so that those of the last group come in order of address. LOAD: a word is four units, and after the 16
-// words of a tile comes `step_i`, since the next tiles belong to the other channels. The job's fields are
+// turns, so that those of the last group come in order of address. LOAD: a word is four units, and after the
+// 16 words of a tile comes `step_i`, since the next tiles belong to the other channels. The job's fields are
 // taken at the start. A word that is taken (`valid_o` and `ready_i`) is on `data_o` in the clock after.
 `default_nettype none
 `include "duplex_params.vh"
