@@ -177,7 +177,8 @@ static void test_memory(void **state) {
 }
 
 static void test_entry(void **state) {
-  static const uint32_t nowhere[] = {0, 0x80007ffe, DATA, 0x90000000, UINT32_MAX - 1};
+  const uint32_t behind = CODE + ((program(0)->p_memsz + 1) & ~1u);
+  const uint32_t nowhere[] = {0, behind, DATA, 0x90000000, UINT32_MAX - 1};
   for (size_t i = 0; i < sizeof nowhere / sizeof *nowhere; i++) {
     start(state);
     header()->e_entry = nowhere[i];
