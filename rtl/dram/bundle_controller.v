@@ -202,7 +202,7 @@ module bundle_controller #(
   wire rd_bus = rd_bundle[1] == last_rank_q ? rd_same_q == 5'd0 : rd_other_q == 5'd0;
   assign rd_go = !write_mode_q && slot_valid[0] && rd_open[rd_bundle] && rd_bus && credits_q != 0;
   assign wr_go = write_here && wr_open[write_bundle] && wr_wait_q == 5'd0;
-  // The column behind this one, and behind a run that on which the next run begins, perhaps in the next row
+  // The column behind this one; at the end of a run the first one of the next run, perhaps in the next row
   // set: no row set is passed over.
   reg fresh_q;                                   // column_q is the first one of its stream
   reg [`DUPLEX_COLUMN_BITS:0] run_left_q;        // columns of the run behind column_q
