@@ -14,6 +14,9 @@
 // Words of a descriptor of LOAD or GEMM: those behind them are ATTENTION's.
 #define PUSHED_WORDS DUPLEX_DESC_LENGTH_WORD
 
+// A pointer into the tables stays in a register: the compiler would work it out anew for every access.
+#define KEEP_PLACE(pointer) __asm__("" : "+r"(pointer))
+
 // UNFINISHED: descriptors are in the ring that nobody has waited for.
 enum firmware_result {
   FIRMWARE_DONE,
@@ -173,20 +176,21 @@ static inline uint32_t layer_result_row_sets(const struct layer_job *job, uint32
 }
 
 // Memory of the kernel, too large for a small stack. The descriptors of a pass differ from expert to expert
-// in a few words only: for each number of groups they are kept as they were for the last cut, from one job to
-// the next as long as the jobs differ only in their tables and in where everything lies.
+// in a few words only: for each number of groups and each cut they are kept, from one job to the next as long
+// as the jobs differ only in their tables and in where everything lies.
+struct layer_cut {
+  uint32_t inner;    // rows of h in all of its parts
+  uint32_t tiles;    // of h of one group, with the rows behind the end
+  uint16_t streams;  // matrices or runs of gate and up; 0: nothing is kept
+  uint16_t format;   // of down
+  uint32_t *up;      // of the pass, the first of as many as there are streams
+  uint32_t down[PUSHED_WORDS];
+};
+#define LAYER_UPS (LAYER_PARTS * (LAYER_PARTS + 1) / 2)  // a cut of i parts has as many, or two runs
 struct layer_pass {
-  uint32_t cut;        // 0: nothing is kept
-  uint32_t inner;      // rows of h in all of its parts
-  uint32_t rows;       // joined: of a channel, in all of its parts
-  uint32_t tiles;      // of h of one group, with the rows behind the end
-  uint32_t streams;    // matrices or runs of gate and up
-  uint32_t described;  // of them, those that are
-  uint32_t down_cut;   // for which down is described, 0: it is not
-  struct {
-    uint32_t inner, row_sets, results;
-  } before;  // of those that are described
-  uint32_t load[PUSHED_WORDS], up[LAYER_PARTS][PUSHED_WORDS], down[PUSHED_WORDS];
+  uint32_t described;  // of `up`
+  uint32_t load[PUSHED_WORDS], up[LAYER_UPS][PUSHED_WORDS];
+  struct layer_cut cut[LAYER_PARTS];
 };
 struct layer_work {
   struct layer_pass pass[2];  // of one and of two groups
@@ -197,9 +201,10 @@ void firmware_attention(const struct hal *hal, const struct attention_job *job, 
 void firmware_gemm(const struct hal *hal, const struct gemm_job *job, struct firmware_report *report);
 void firmware_expert(const struct hal *hal, const struct expert_job *job, struct firmware_report *report);
 
-// Nothing is kept: before the first job, and before one of another kind than the last.
-void layer_work_clear(struct layer_work *work);
-// Describes all passes of whole experts, so that a job finds them.
+// Nothing is kept: before the first job, and before one of another kind than the last. The sizes of passes
+// are there.
+void layer_work_begin(const struct layer_job *job, struct layer_work *work);
+// Describes all passes of all cuts, so that a job finds them.
 void layer_prepare(const struct layer_job *job, struct layer_work *work);
 void firmware_layer(const struct hal *hal, const struct layer_job *job, struct layer_work *work,
                     layer_next *next, void *context, struct firmware_report *report);

@@ -279,9 +279,6 @@ struct kernel {
 };
 extern const struct kernel *const firmware_kernels[];  // ends with NULL
 
-// A pointer into the tables stays in a register: the compiler would work it out anew for every access.
-#define KEEP_PLACE(pointer) __asm__("" : "+r"(pointer))
-
 // protocol/serve.c: ready to serve, with hal and tables there; a false return of protocol_serve means that
 // there is nothing to do.
 void protocol_start(struct protocol *protocol, struct mailbox *box);

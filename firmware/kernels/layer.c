@@ -16,7 +16,6 @@ struct layer_run {
   layer_next *next;
   void *context;
   struct layer_expert expert;
-  uint32_t pushed[2];           // the last cut of this job, of passes of one and of two groups; 0: none yet
   enum layer_next_result more;  // of the expert that is pushed next, or is being pushed
   bool odd;                     // of products: x of the next pass goes to the other shared buffer
 };
@@ -49,112 +48,103 @@ uint32_t layer_product_row_sets(const struct weight_layout *up, uint32_t hidden)
   return result_row_sets(up, DUPLEX_RESULT_FORMAT_F32, groups) + more;
 }
 
-void layer_work_clear(struct layer_work *work) { work->pass[0].cut = work->pass[1].cut = 0; }
-
-// Where h of the second group lies: behind all of the first one.
-static void place_second_group(const struct layer_pass *pass, uint32_t d[PUSHED_WORDS]) {
-  d[DUPLEX_DESC_DST_GROUP_WORD] &= ~(DUPLEX_DESC_MASK(DST_GROUP) << DUPLEX_DESC_DST_GROUP_LSB);
-  DUPLEX_DESCRIPTOR_SET(d, DST_GROUP, pass->tiles * DUPLEX_WIDTH);
+// Begins to keep passes of so many groups.
+static void begin_pass(const struct layer_job *job, struct layer_pass *pass, uint32_t groups) {
+  const uint32_t tiles = groups * duplex_divide_up(job->hidden, DUPLEX_WIDTH);
+  pass->described = 0;
+  for (uint32_t i = 0; i < job->parts; i++) pass->cut[i].streams = 0;
+  describe_load(pass->load, (struct region){0, 0}, DUPLEX_DESTINATION_SHARED, 0, tiles);
 }
 
-// h of a matrix or run, through the activation unit to its place behind those before it.
-static void describe_h(const struct layer_job *job, const struct layer_pass *pass, uint32_t groups,
-                       uint32_t d[PUSHED_WORDS]) {
+void layer_work_begin(const struct layer_job *job, struct layer_work *work) {
+  for (uint32_t groups = 1; groups <= job->groups_of_pass; groups++)
+    begin_pass(job, &work->pass[groups - 1], groups);
+}
+
+// Matrices or runs of gate and up before one of them.
+struct before {
+  uint32_t inner, row_sets, results;
+};
+
+// h of a matrix or run, through the activation unit to its place behind those before it. That of the second
+// group lies behind all of the first one.
+static void describe_h(const struct layer_job *job, const struct layer_cut *kept, uint32_t inner_before,
+                       uint32_t groups, uint32_t d[PUSHED_WORDS]) {
   DUPLEX_DESCRIPTOR_SET(d, DESTINATION, DUPLEX_DESTINATION_SHARED);
   DUPLEX_DESCRIPTOR_SET(d, GATED, job->gated);
   DUPLEX_DESCRIPTOR_SET(d, INTERLEAVED, job->joined);
-  DUPLEX_DESCRIPTOR_SET(d, DST_ADDRESS, H_UNIT + pass->before.inner);
-  if (groups == 2) place_second_group(pass, d);
+  DUPLEX_DESCRIPTOR_SET(d, DST_ADDRESS, H_UNIT + inner_before);
+  if (groups == 2) DUPLEX_DESCRIPTOR_SET(d, DST_GROUP, kept->tiles * DUPLEX_WIDTH);
 }
 
-// The next matrix or run of a pass: its h, or of products its results.
-static void describe_up(const struct layer_job *job, struct layer_pass *pass, uint32_t groups) {
-  struct weight_layout layout;
+// Where a matrix or run of a cut lies, as when the layer was registered.
+static void lay_out_stream(const struct layer_job *job, const struct layer_cut *kept, uint32_t index,
+                           struct weight_layout *layout) {
   if (job->joined) {
-    layout_run(&job->up_layout, pass->rows, pass->described, &layout);
-  } else {
-    layout = (struct weight_layout){.rows = job->inner[pass->described] * (job->gated ? 2 : 1),
-                                    .gated = job->gated,
-                                    .exponents = job->exponents};
-    weight_layout(&layout, job->hidden, job->channels);  // as when the layer was registered
+    layout_run(&job->up_layout, layout_rows_of_columns(&job->up_layout, kept->inner), index, layout);
+    return;
   }
-  uint32_t *d = pass->up[pass->described++];
-  describe_gemm(d, &layout, (struct region){pass->before.row_sets, 0}, groups);
+  *layout = (struct weight_layout){
+      .rows = job->inner[index] * (job->gated ? 2 : 1), .gated = job->gated, .exponents = job->exponents};
+  weight_layout(layout, job->hidden, job->channels);
+}
+
+// A matrix or run of gate and up: its h, or of products its results.
+static void describe_up(const struct layer_job *job, const struct layer_cut *kept, uint32_t index,
+                        struct before *before, uint32_t groups, uint32_t d[PUSHED_WORDS]) {
+  struct weight_layout layout;
+  lay_out_stream(job, kept, index, &layout);
+  describe_gemm(d, &layout, (struct region){before->row_sets, 0}, groups);
   describe_loaded_activations(d, 0, groups);
   if (job->products) {
-    describe_results(d, &layout, (struct region){pass->before.results, 0}, job->format, groups);
-    pass->before.results += result_row_sets(&layout, job->format, job->groups_of_pass);
+    describe_results(d, &layout, (struct region){before->results, 0}, job->format, groups);
+    before->results += result_row_sets(&layout, job->format, job->groups_of_pass);
   } else {
-    describe_h(job, pass, groups, d);
+    describe_h(job, kept, before->inner, groups, d);
   }
-  pass->before.inner += layout_columns(&layout);
-  pass->before.row_sets += layout.row_sets;
+  before->inner += layout_columns(&layout);
+  before->row_sets += layout.row_sets;
 }
 
 // Results of a pass: the sums over the columns of the cut, which come first in each block of rows.
-static void describe_down(const struct layer_job *job, struct layer_pass *pass, uint32_t groups) {
-  uint32_t *d = pass->down;
+__attribute__((noinline)) static void describe_down(const struct layer_job *job, struct layer_cut *kept,
+                                                    uint32_t groups) {
+  uint32_t *d = kept->down;
   struct weight_layout prefix = *job->down_layout;
-  prefix.k_tiles = duplex_divide_up(pass->inner, DUPLEX_WIDTH);
+  prefix.k_tiles = duplex_divide_up(kept->inner, DUPLEX_WIDTH);
   describe_gemm(d, &prefix, (struct region){0, 0}, groups);
   DUPLEX_DESCRIPTOR_SET(d, X_ADDRESS, H_WORD);
-  if (groups == 2) DUPLEX_DESCRIPTOR_SET(d, X_STRIDE, pass->tiles * DUPLEX_TILE_WORDS);
-  DUPLEX_DESCRIPTOR_SET(d, K_LAST, pass->inner % DUPLEX_WIDTH);
+  if (groups == 2) DUPLEX_DESCRIPTOR_SET(d, X_STRIDE, kept->tiles * DUPLEX_TILE_WORDS);
+  DUPLEX_DESCRIPTOR_SET(d, K_LAST, kept->inner % DUPLEX_WIDTH);
   describe_results(d, job->down_layout, (struct region){0, 0}, job->format, groups);
-  pass->down_cut = pass->cut;
+  kept->format = (uint16_t)job->format;
 }
 
-// No matrix or run of gate and up is described.
-static void describe_none(struct layer_pass *pass) {
-  pass->described = 0;
-  pass->before.inner = pass->before.row_sets = pass->before.results = 0;
+// Matrices or runs of a cut.
+static uint32_t count_streams(const struct layer_job *job, uint32_t cut, uint32_t inner) {
+  if (!job->joined) return cut;
+  return layout_runs(&job->up_layout, layout_rows_of_columns(&job->up_layout, inner));
 }
 
-// Begins to keep passes of so many groups.
-static void describe_pass(const struct layer_job *job, struct layer_pass *pass, uint32_t groups) {
-  const uint32_t tiles = groups * duplex_divide_up(job->hidden, DUPLEX_WIDTH);
-  describe_load(pass->load, (struct region){0, 0}, DUPLEX_DESTINATION_SHARED, 0, tiles);
-  pass->down_cut = 0;
-  describe_none(pass);
-}
-
-// Turns what is kept to another cut. Runs and down are described again when they are needed.
-__attribute__((noinline)) static void turn_to_cut(const struct layer_job *job, struct layer_pass *pass,
-                                                  uint32_t groups, uint32_t cut) {
-  uint32_t inner = 0;
-  if (!pass->cut) describe_pass(job, pass, groups);
-  for (uint32_t i = 0; i < cut; i++) inner += job->inner[i];
-  pass->inner = inner;
-  pass->cut = pass->streams = cut;
-  pass->tiles = cut < job->parts ? duplex_divide_up(inner, DUPLEX_WIDTH) : h_tiles(job);
-  if (job->joined) {
-    pass->rows = layout_rows_of_columns(&job->up_layout, inner);
-    pass->streams = layout_runs(&job->up_layout, pass->rows);
-    describe_none(pass);
-  }
-  if (groups == 1 || job->products) return;
-  for (uint32_t i = 0; i < pass->described; i++) place_second_group(pass, pass->up[i]);
+__attribute__((noinline)) static void describe_cut(const struct layer_job *job, struct layer_pass *pass,
+                                                   uint32_t groups, uint32_t cut) {
+  struct layer_cut *kept = &pass->cut[cut - 1];
+  struct before before = {0};
+  kept->inner = 0;
+  for (uint32_t i = 0; i < cut; i++) kept->inner += job->inner[i];
+  kept->tiles = cut < job->parts ? duplex_divide_up(kept->inner, DUPLEX_WIDTH) : h_tiles(job);
+  kept->up = pass->up[pass->described];
+  kept->streams = (uint16_t)count_streams(job, cut, kept->inner);
+  for (uint32_t i = 0; i < kept->streams; i++)
+    describe_up(job, kept, i, &before, groups, pass->up[pass->described++]);
+  if (!job->products) describe_down(job, kept, groups);
 }
 
 void layer_prepare(const struct layer_job *job, struct layer_work *work) {
-  for (uint32_t groups = 1; groups <= job->groups_of_pass; groups++) {
-    struct layer_pass *pass = &work->pass[groups - 1];
-    turn_to_cut(job, pass, groups, job->parts);
-    while (pass->described < pass->streams) describe_up(job, pass, groups);
-    if (!job->products) describe_down(job, pass, groups);
-  }
-}
-
-// What is kept for so many groups. A slot that holds those of another cut holds what is no longer known.
-static inline struct layer_pass *kept_pass(struct layer_run *run, uint32_t groups) {
-  struct layer_pass *pass = &run->work->pass[groups - 1];
-  const uint32_t cut = run->expert.cut;
-  const uint32_t pushed = run->pushed[groups - 1];
-  if (pushed == cut) return pass;
-  if (pushed) ring_forget(&run->ring);
-  run->pushed[groups - 1] = cut;
-  if (pass->cut != cut) turn_to_cut(run->job, pass, groups, cut);
-  return pass;
+  for (uint32_t groups = 1; groups <= job->groups_of_pass; groups++)
+    for (uint32_t cut = 1; cut <= job->parts; cut++)
+      if (!work->pass[groups - 1].cut[cut - 1].streams)
+        describe_cut(job, &work->pass[groups - 1], groups, cut);
 }
 
 // Is the last descriptor of a pass that of the job? With that of the expert's last pass the next expert is
@@ -166,32 +156,30 @@ static bool is_end(struct layer_run *run, bool last_pass) {
 
 // Gate and up of a pass of products: x comes from either buffer in turn, so that a load goes beside the
 // products before it.
-__attribute__((noinline)) static bool push_products(struct layer_run *run, struct layer_pass *pass,
-                                                    uint32_t groups, bool last) {
-  for (uint32_t i = 0; i < pass->streams; i++) {
-    uint32_t *d = pass->up[i];
-    if (pass->described == i) describe_up(run->job, pass, groups);
+__attribute__((noinline)) static bool push_products(struct layer_run *run, const struct layer_cut *kept,
+                                                    bool last) {
+  uint32_t *d = kept->up;
+  for (uint32_t left = kept->streams; left; left--, d += PUSHED_WORDS) {
     const uintptr_t form = (uintptr_t)d + run->odd;
     const uint32_t source = d[DUPLEX_DESC_SRC_BASE_WORD] + run->expert.up;
     const uint32_t results = d[DUPLEX_DESC_DST_BASE_WORD] + run->expert.results;
     d[DUPLEX_DESC_X_ADDRESS_WORD] &= ~(uint32_t)H_WORD;
     DUPLEX_DESCRIPTOR_SET(d, X_ADDRESS, run->odd ? H_WORD : 0);
-    const bool end = i + 1 == pass->streams && is_end(run, last);
+    const bool end = left == 1 && is_end(run, last);
     if (!ring_push_kept(&run->ring, d, form, source, results, end)) return false;
   }
   return true;
 }
 
 // h of a pass, and down from it.
-static bool push_sums(struct layer_run *run, struct layer_pass *pass, uint32_t groups, bool last) {
-  for (uint32_t i = 0; i < pass->streams; i++) {
-    const uint32_t *d = pass->up[i];
-    if (pass->described == i) describe_up(run->job, pass, groups);
+static bool push_sums(struct layer_run *run, struct layer_cut *kept, uint32_t groups, bool last) {
+  const uint32_t *d = kept->up;
+  for (uint32_t left = kept->streams; left; left--, d += PUSHED_WORDS) {
     const uint32_t source = d[DUPLEX_DESC_SRC_BASE_WORD] + run->expert.up;
     if (!ring_push_kept(&run->ring, d, (uintptr_t)d, source, 0, false)) return false;
   }
-  const uint32_t *d = pass->down;
-  if (pass->down_cut != pass->cut) describe_down(run->job, pass, groups);
+  d = kept->down;
+  if (kept->format != run->job->format) describe_down(run->job, kept, groups);
   const uint32_t source = d[DUPLEX_DESC_SRC_BASE_WORD] + run->expert.down;
   const uint32_t results = d[DUPLEX_DESC_DST_BASE_WORD] + run->expert.results;
   return ring_push_kept(&run->ring, d, (uintptr_t)d, source, results, is_end(run, last));
@@ -209,9 +197,13 @@ static bool push_load(struct layer_run *run, uint32_t d[PUSHED_WORDS]) {
 
 // One pass of the expert, the last one or another. False: the job is over.
 static bool push_pass(struct layer_run *run, uint32_t groups, bool last) {
-  struct layer_pass *pass = kept_pass(run, groups);
+  struct layer_pass *pass = &run->work->pass[groups - 1];
+  KEEP_PLACE(pass);
   if (!push_load(run, pass->load)) return false;
-  return run->job->products ? push_products(run, pass, groups, last) : push_sums(run, pass, groups, last);
+  struct layer_cut *kept = &pass->cut[run->expert.cut - 1];
+  KEEP_PLACE(kept);
+  if (!kept->streams) describe_cut(run->job, pass, groups, run->expert.cut);
+  return run->job->products ? push_products(run, kept, last) : push_sums(run, kept, groups, last);
 }
 
 // All passes of the expert.
@@ -239,7 +231,6 @@ void firmware_layer(const struct hal *hal, const struct layer_job *job, struct l
                     layer_next *next, void *context, struct firmware_report *report) {
   struct layer_run run;
   run.job = job, run.work = work, run.next = next, run.context = context, run.odd = true;
-  run.pushed[0] = run.pushed[1] = 0;
   ring_start(&run.ring, hal, report);
   run.more = next(context, &run.expert);
   if (job->table_tiles && !push_table(&run)) return;

@@ -31,7 +31,6 @@ void ring_start(struct ring *ring, const struct hal *hal, struct firmware_report
   hal_write(hal, DUPLEX_REG_INTERRUPT_ENABLE, DONE | ERROR);
   ring->hal = hal;
   ring->report = report;
-  ring->known = DUPLEX_RING_ENTRIES;
   ring->soiled = *hal->soiled ? DUPLEX_RING_ENTRIES : 0;
   hal_write(hal, DUPLEX_REG_CONTROL, ENABLE);
   ring->produced = hal_read(hal, DUPLEX_REG_DOORBELL);
@@ -104,7 +103,7 @@ static inline void write_words(const struct ring *ring, uint32_t slot, const uin
 __attribute__((noinline)) bool ring_push_kept(struct ring *ring, const uint32_t d[PUSHED_WORDS],
                                               uintptr_t form, uint32_t source, uint32_t results, bool last) {
   uintptr_t *held = &ring->held[ring->produced % DUPLEX_RING_ENTRIES];
-  const bool known = ring->report->descriptors >= ring->known && *held == form;
+  const bool known = ring->report->descriptors >= DUPLEX_RING_ENTRIES && *held == form;
   const bool soiled = ring->report->descriptors < ring->soiled;
   const uint32_t slot = ring_slot(ring);
   const uint32_t fields = ring_fields(ring, last);

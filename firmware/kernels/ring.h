@@ -14,10 +14,8 @@ struct ring {
   uint32_t produced;   // free-running, as DOORBELL
   uint32_t completed;  // COMPLETED when the job began
   uint32_t room;       // slots that are known to be free, at least one
-  // Which kept descriptor a slot holds from its last turn (ring_push_kept), 0: none that is known; for the
-  // descriptors of this job from `known` on.
+  // Which kept descriptor a slot holds from its last turn of this job (ring_push_kept), 0: none.
   uintptr_t held[DUPLEX_RING_ENTRIES];
-  uint32_t known;
   uint32_t soiled;  // descriptors of this job up to this one come to slots that may have words of ATTENTION
 };
 
@@ -46,12 +44,9 @@ bool ring_push(struct ring *ring, const uint32_t d[PUSHED_WORDS], bool last);
 
 // The same for a descriptor that the kernel keeps, with words of its own for SRC_BASE and DST_BASE (0 as in
 // d: no results in DRAM). A slot that holds `form` since an earlier turn gets no other words: two descriptors
-// of one form are equal but for those. ring_forget: the forms mean something else from now on.
+// of one form are equal but for those.
 bool ring_push_kept(struct ring *ring, const uint32_t d[PUSHED_WORDS], uintptr_t form, uint32_t source,
                     uint32_t results, bool last);
-static inline void ring_forget(struct ring *ring) {
-  ring->known = ring->report->descriptors + DUPLEX_RING_ENTRIES;
-}
 
 static inline uint32_t ring_place(uint32_t entry) {
   return hal_base(DUPLEX_REG_RING + 4 * DUPLEX_DESCRIPTOR_WORDS * entry);

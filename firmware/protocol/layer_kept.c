@@ -38,16 +38,14 @@ __attribute__((noinline)) static void describe_job(const struct client *client,
   job->channels = client->channels;
   job->format = format;
   layer_sizes(job, record->piece[piece].product_row_sets);
-  layer_work_clear(&kept->work);
+  layer_work_begin(job, &kept->work);
 }
 
-// The same job with results of another format: all of it is kept but for what describes these. Products have
-// one format.
+// The same job with results of another format, which the kernel describes anew. Products have one format.
 static void turn_to_format(const struct layer_record *record, uint32_t piece,
                            enum duplex_result_format format, struct layer_kept *kept) {
   kept->job.format = format;
   layer_sizes(&kept->job, record->piece[piece].product_row_sets);
-  for (uint32_t i = 0; i < 2; i++) kept->work.pass[i].down_cut = 0;
 }
 
 struct layer_kept *layer_kept_of(const struct client *client, const struct layer_record *record,

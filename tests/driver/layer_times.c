@@ -58,8 +58,8 @@ static uint64_t clocks_of(struct duplex_stack *stack, struct duplex_layer *layer
   return error ? 0 : stats.cycles;
 }
 
-// All cuts and tokens; not 0: one failed. A controller describes a cut anew when it meets it, which is in
-// neither number.
+// All cuts and tokens; not 0: one failed. A controller's first job of a layer reads the activation table, and
+// one with other results than exact sums describes them, which is in neither number.
 static int sweep(struct duplex_stack *stack, struct duplex_layer *layer, const struct sweep *s) {
   printf("cut tokens first next\n");
   for (unsigned cut = 1; cut <= s->options.piece[0].parts; cut++)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layers on the C model, natively and on RV32, against exact sums: random experts, pieces, parts, cuts and
-// tokens; the limits; what a client is refused.
+// tokens; the limits; what a client is refused; what a first job costs.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -318,6 +318,59 @@ static void test_many_experts(void **state) {
   duplex_stack_close(stack);
 }
 
+// Instructions of the controller for a job with one expert, in passes of one and of two groups of tokens.
+static uint64_t instructions_of(struct duplex_stack *stack, struct duplex_layer *layer, unsigned cut,
+                                enum duplex_format format) {
+  enum { TOKENS = 24, HIDDEN = 128, COLUMNS = 4 * HIDDEN };
+  static const duplex_f16 x[TOKENS * HIDDEN];
+  static uint32_t y[TOKENS * COLUMNS * 4];
+  const struct duplex_layer_work work = {.cuts = (const uint8_t[]){(uint8_t)cut},
+                                         .counts = (const uint32_t[]){TOKENS},
+                                         .x = x,
+                                         .format = format};
+  struct duplex_stack_stats stats;
+  struct duplex_job *job;
+  assert_int_equal(duplex_layer_start(layer, &work, &job), 0);
+  assert_int_equal(duplex_stack_wait(job, UINT64_MAX, y), 0);
+  duplex_stack_last_stats(stack, &stats);
+  return stats.firmware_instructions;
+}
+
+// A layer is described when it is registered: its first job with a cut takes the controller as long as the
+// next one, but for waking up once more or less. The activation table is there already.
+static void first_jobs(const struct duplex_layer_options *options, enum duplex_format format) {
+  enum { WAKE_UP = 64 };
+  static const struct duplex_riscv_options riscv = {0};
+  struct duplex_stack *stack = open_stack(2, &riscv, 0);
+  struct duplex_layer_options other = *options;
+  struct duplex_layer *before, *layer;
+  other.hidden = 128;
+  assert_int_equal(duplex_stack_open_layer(stack, &other, &before), 0);
+  assert_int_equal(duplex_layer_reserve(before, 0, 0), 0);
+  instructions_of(stack, before, 1, format);
+  assert_int_equal(duplex_stack_open_layer(stack, options, &layer), 0);
+  assert_int_equal(duplex_layer_reserve(layer, 0, 0), 0);
+  for (unsigned cut = 1; cut <= options->piece[0].parts; cut++) {
+    const uint64_t first = instructions_of(stack, layer, cut, format);
+    assert_in_range(first, 1, instructions_of(stack, layer, cut, format) + WAKE_UP);
+  }
+  duplex_stack_close(stack);
+}
+
+static void test_first_jobs(void **state) {
+  (void)state;
+  for (int kind = 0; kind < 4; kind++) {
+    const bool products = kind >= 2;
+    const struct duplex_layer_options options = {
+        .experts = 1,
+        .hidden = 100,
+        .gated = true,
+        .products = products,
+        .piece = {{.bundles = 0x7, .parts = 3, .inner = {64, 36, 20}, .joined = kind % 2}}};
+    first_jobs(&options, products ? DUPLEX_F32 : DUPLEX_ACC);
+  }
+}
+
 int main(void) {
   static const struct duplex_riscv_options riscv = {0};
   static const struct setup native = {NULL, 60, 0};
@@ -334,6 +387,7 @@ int main(void) {
       cmocka_unit_test(test_wide_joined_parts),
       cmocka_unit_test(test_limits),
       cmocka_unit_test(test_many_experts),
+      cmocka_unit_test(test_first_jobs),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

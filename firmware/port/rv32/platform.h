@@ -13,7 +13,7 @@
 #define RV32_MAILBOX 0x80030000u
 #define RV32_MAILBOX_BYTES 0x5000u
 #define RV32_TABLES 0x80040000u  // of layers and of times
-#define RV32_TABLES_BYTES 0x21000u
+#define RV32_TABLES_BYTES 0x27000u
 #define RV32_STACK_REGISTERS 0x40000000u  // the registers and the ring of the Logic-PIM stack
 #define RV32_PLATFORM 0x50000000u
 
