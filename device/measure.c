@@ -3,7 +3,6 @@
 #include "device/measure.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "device/measure_piece.h"
 #include "device/measure_transfers.h"
@@ -126,22 +125,19 @@ static int measure_costs(const struct measuring *m, const struct duplex_layer_pi
   return measure_transfers(m->kind, &times->shape, m->options, piece, costs, m->text, m->size);
 }
 
-// Piece `piece`; of two copies its jobs alone, and the reads of the xPU's copy.
+// Jobs and reads of a piece; of two copies the reads of the xPU's.
 static int measure_copies(const struct measuring *m, const struct schedule_times *times, unsigned costs,
                           const struct duplex_layer_piece *piece, struct piece_times *measured) {
   struct duplex_layer_piece copy = *piece;
-  struct piece_times reads;
-  const bool copied = times->placement.layout == SCHEDULE_REPLICATED;
-  const unsigned what = PIECE_JOBS | costs | (copied ? 0 : PIECE_READS) | (m->turn ? PIECE_TURN : 0);
-  int error = measure_piece(m->kind, &times->shape, m->options, piece, what, m->text, m->size, measured);
-  if (error || !copied) return error;
-  copy.bundles = SCHEDULE_COPY_BUNDLE;
-  copy.joined = false;
-  error =
-      measure_piece(m->kind, &times->shape, m->options, &copy, PIECE_READS | costs, m->text, m->size, &reads);
-  memcpy(measured->reads, reads.reads, sizeof reads.reads);
-  memcpy(measured->first_reads, reads.first_reads, sizeof reads.first_reads);
-  return error;
+  const unsigned turn = m->turn ? PIECE_TURN : 0;
+  if (times->placement.layout == SCHEDULE_REPLICATED) {
+    copy.bundles = SCHEDULE_COPY_BUNDLE;
+    copy.joined = false;
+  }
+  const int error =
+      measure_piece_jobs(m->kind, &times->shape, m->options, piece, costs | turn, m->text, m->size, measured);
+  if (error) return error;
+  return measure_piece_reads(m->kind, &times->shape, m->options, &copy, costs, m->text, m->size, measured);
 }
 
 // A piece of the placement. DOWN has it as one part, which is Logic-PIM's with any cut but 0.
@@ -150,7 +146,7 @@ static int measure_cuts(const struct measuring *m, unsigned q, struct schedule_t
   struct duplex_layer_piece whole = {.bundles = schedule_bundles(placement, 0, q),
                                      .parts = placement->parts[q],
                                      .joined = placement->layout == SCHEDULE_REPLICATED};
-  struct piece_times measured;
+  struct piece_times measured = {0};
   for (unsigned part = 0; part < whole.parts; part++) whole.inner[part] = placement->width[q][part];
   const struct duplex_layer_piece piece = stage_piece(m->kind, &times->shape, &whole);
   int error = measure_copies(m, times, q ? 0 : PIECE_COSTS, &piece, &measured);
@@ -176,11 +172,13 @@ static int measure_striped(const struct measuring *m, unsigned bundles, unsigned
       .bundles = (1u << bundles) - 1, .parts = 1, .inner = {formula_slice(shape)}};
   const struct duplex_layer_piece piece = stage_piece(m->kind, shape, &whole);
   const uint32_t rows = (uint32_t)piece.inner[0];
-  struct piece_times measured;
+  struct piece_times measured = {0};
   const bool all = bundles == SCHEDULE_BUNDLES;  // that the xPU reads a whole expert from
   const bool costly = costs < SCHEDULE_COSTS;
-  const unsigned wanted = PIECE_JOBS | (costly || all ? PIECE_READS : 0) | (costly ? PIECE_COSTS : 0);
-  int error = measure_piece(m->kind, shape, m->options, &piece, wanted, m->text, m->size, &measured);
+  const unsigned what = costly ? PIECE_COSTS : 0;
+  int error = measure_piece_jobs(m->kind, shape, m->options, &piece, what, m->text, m->size, &measured);
+  if (!error && (costly || all))
+    error = measure_piece_reads(m->kind, shape, m->options, &piece, what, m->text, m->size, &measured);
   if (!error && costly) error = measure_costs(m, &piece, &measured, costs, times);
   for (unsigned groups = 1; groups <= SCHEDULE_GROUPS && !error; groups++) {
     times->rows[groups].striped[bundles - 1] = pim_time(times, &measured, 1, groups);

@@ -181,58 +181,85 @@ static int measure_reads(const struct probe *probe, unsigned cut, bool costs, bo
   return error ? error : measure_first_reads(probe, true, times);
 }
 
-// Logic-PIM's clocks for the first `cut` parts of these widths, which have so many columns of `all`.
-static uint64_t formula_of_cut(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
-                               const uint32_t *width, unsigned cut, uint32_t columns, uint32_t all,
-                               unsigned groups) {
-  const unsigned bundles = (unsigned)__builtin_popcount(piece->bundles);
-  if (piece->joined) return formula_prefix_clocks(shape, all, columns, groups, bundles);
-  return formula_pim_clocks(shape, width, cut, groups, bundles);
+// Columns of the first `cut` parts.
+static uint32_t columns_of(const struct duplex_layer_piece *piece, unsigned cut) {
+  uint32_t columns = 0;
+  for (unsigned part = 0; part < cut; part++) columns += (uint32_t)piece->inner[part];
+  return columns;
 }
 
-// What there is no room to measure, by the formulas of the placement. A job that large takes little besides
-// its experts: nothing here. A stage of gathered h is told the times of all stages, which are no better.
-static void take_formula(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
-                         struct piece_times *times) {
+// Logic-PIM's clocks for the first `cut` parts of the piece.
+static uint64_t formula_of_cut(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
+                               unsigned cut, unsigned groups) {
+  const unsigned bundles = (unsigned)__builtin_popcount(piece->bundles);
   uint32_t width[DUPLEX_LAYER_PARTS];
-  uint32_t all = 0;
-  uint32_t columns = 0;
-  for (unsigned part = 0; part < piece->parts; part++) all += width[part] = (uint32_t)piece->inner[part];
-  for (unsigned cut = 0; cut <= piece->parts; cut++) {
-    if (cut) columns += width[cut - 1];
-    times->reads[cut] = formula_xpu_clocks(shape, all - columns, 1);
-    for (unsigned groups = 1; groups <= PASSES && cut; groups++)
-      times->pim[groups][cut] = duplex_larger_u64(
-          formula_of_cut(shape, piece, width, cut, columns, all, groups), times->pim[groups][cut - 1]);
-  }
+  for (unsigned part = 0; part < cut; part++) width[part] = (uint32_t)piece->inner[part];
+  if (!piece->joined) return formula_pim_clocks(shape, width, cut, groups, bundles);
+  return formula_prefix_clocks(shape, columns_of(piece, piece->parts), columns_of(piece, cut), groups,
+                               bundles);
+}
+
+// Jobs that there is no room to measure, by the formulas of the placement. One that large takes little
+// besides its experts: nothing here. A stage of gathered h is told the times of all stages, which are no
+// better.
+static void jobs_by_formula(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
+                            struct piece_times *times) {
+  for (unsigned cut = 1; cut <= piece->parts; cut++)
+    for (unsigned groups = 1; groups <= PASSES; groups++)
+      times->pim[groups][cut] =
+          duplex_larger_u64(formula_of_cut(shape, piece, cut, groups), times->pim[groups][cut - 1]);
+}
+
+// The same of reads.
+static void reads_by_formula(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
+                             struct piece_times *times) {
+  const uint32_t all = columns_of(piece, piece->parts);
+  for (unsigned cut = 0; cut <= piece->parts; cut++)
+    times->reads[cut] = formula_xpu_clocks(shape, all - columns_of(piece, cut), 1);
 }
 
 // Whether the reads of a whole piece are so short that a refresh among those of a few experts is much of
 // them.
 static bool has_short_reads(const struct probe *probe, const struct schedule_shape *shape) {
-  uint32_t columns = 0;
-  for (unsigned part = 0; part < probe->piece.parts; part++) columns += (uint32_t)probe->piece.inner[part];
+  const uint32_t columns = columns_of(&probe->piece, probe->piece.parts);
   return formula_xpu_clocks(shape, columns, 1) < SHORT_JOB && probe->experts >= 2 * EXPERTS_LEAST;
 }
 
-int measure_piece(enum stage_kind kind, const struct schedule_shape *shape,
-                  const struct duplex_stack_options *options, const struct duplex_layer_piece *piece,
-                  unsigned what, char *text, size_t size, struct piece_times *times) {
+int measure_piece_jobs(enum stage_kind kind, const struct schedule_shape *shape,
+                       const struct duplex_stack_options *options, const struct duplex_layer_piece *piece,
+                       unsigned what, char *text, size_t size, struct piece_times *times) {
   struct probe probe;
   int error = probe_open(&probe, kind, shape, options, piece, text, size);
-  *times = (struct piece_times){0};
   if (error == DUPLEX_ERROR_OUT_OF_SPACE) {
     probe_close(&probe);
-    take_formula(shape, piece, times);
+    jobs_by_formula(shape, piece, times);
     return DUPLEX_OK;
   }
-  for (unsigned cut = 1; cut <= piece->parts && what & PIECE_JOBS && !error; cut++)
+  for (unsigned cut = 1; cut <= piece->parts && !error; cut++)
     for (unsigned groups = 1; groups <= PASSES && !error; groups++)
       error = measure_pim(&probe, cut, groups, what & PIECE_TURN, times);
-  for (unsigned cut = piece->parts; cut-- > 0 && what & PIECE_READS && !error;)
+  if (what & PIECE_COSTS && !error) error = measure_job(&probe, times);
+  if (what & PIECE_COSTS && !error) error = measure_odd(&probe, times);
+  probe_close(&probe);
+  return error;
+}
+
+int measure_piece_reads(enum stage_kind kind, const struct schedule_shape *shape,
+                        const struct duplex_stack_options *options, const struct duplex_layer_piece *piece,
+                        unsigned what, char *text, size_t size, struct piece_times *times) {
+  struct duplex_stack_options native = *options;
+  struct probe probe;
+  native.riscv = NULL;
+  int error = probe_open(&probe, kind, shape, &native, piece, text, size);
+  if (error == DUPLEX_ERROR_OUT_OF_SPACE) {
+    probe_close(&probe);
+    reads_by_formula(shape, piece, times);
+    return DUPLEX_OK;
+  }
+  uint64_t first;  // of a stack: it begins before the refresh that later ones at this place wait for
+  if (!error) error = read_at(&probe, 0, 1, 0, false, &first);
+  for (unsigned cut = piece->parts; cut-- > 0 && !error;)
     error = measure_reads(&probe, cut, what & PIECE_COSTS, has_short_reads(&probe, shape), times);
-  if (what & PIECE_COSTS && what & PIECE_JOBS && !error) error = measure_job(&probe, times);
-  if (what & PIECE_COSTS && what & PIECE_JOBS && !error) error = measure_odd(&probe, times);
   probe_close(&probe);
   return error;
 }

@@ -18,15 +18,20 @@ struct piece_times {
   struct measure_turn turn[PROBE_PASSES];
 };
 
-// What of a piece is measured: jobs with every cut, the xPU's reads, and what of these is measured takes
-// besides; of jobs what new slots of the ring take.
-enum { PIECE_JOBS = 1, PIECE_READS = 2, PIECE_COSTS = 4, PIECE_TURN = 8 };
+// Measured besides what experts add: what jobs or reads take without them; of jobs what new slots of the ring
+// take.
+enum { PIECE_COSTS = 1, PIECE_TURN = 2 };
 
-// Measures a piece, with as many experts as there is room for; where two do not fit, by formula. `text` (may
-// be NULL) gets what failed. Errors: those of probe_open but for OUT_OF_SPACE, and those of probe_run.
-int measure_piece(enum stage_kind kind, const struct schedule_shape *shape,
-                  const struct duplex_stack_options *options, const struct duplex_layer_piece *piece,
-                  unsigned what, char *text, size_t size, struct piece_times *times);
+// Measure Logic-PIM's jobs with every cut of a piece, and the xPU's reads behind every cut: with as many
+// experts as there is room for; where two do not fit, by formula. Each fills in what is its own of `times`,
+// which are 0 before. No firmware has to do with reads, which are measured without the controller. `text`
+// (may be NULL) gets what failed. Errors: those of probe_open but for OUT_OF_SPACE, and those of probe_run.
+int measure_piece_jobs(enum stage_kind kind, const struct schedule_shape *shape,
+                       const struct duplex_stack_options *options, const struct duplex_layer_piece *piece,
+                       unsigned what, char *text, size_t size, struct piece_times *times);
+int measure_piece_reads(enum stage_kind kind, const struct schedule_shape *shape,
+                        const struct duplex_stack_options *options, const struct duplex_layer_piece *piece,
+                        unsigned what, char *text, size_t size, struct piece_times *times);
 
 // What is left of a time without what so many of its parts add; and what each of `more` adds to few, in the
 // mean, at least 1.

@@ -61,6 +61,27 @@ static void load_tables(const struct system *s, struct schedule_times tables[2])
       fail_msg("%s", text);
 }
 
+// No firmware has to do with what the xPU reads: the tables of both have the same times of it.
+static void test_reads(void **state) {
+  static const char *const models[] = {"mixtral", "glam", "grok1"};
+  static struct schedule_times tables[2];
+  (void)state;
+  for (unsigned i = 0; i < 6; i++) {
+    struct system s;
+    open_system(&s, "duplex-pe-et", models[i / 2], 1 + i % 2, false);
+    load_tables(&s, tables);
+    for (unsigned groups = 1; groups <= SCHEDULE_GROUPS; groups++) {
+      const struct schedule_row *row[] = {&tables[0].rows[groups], &tables[1].rows[groups]};
+      assert_memory_equal(row[0]->xpu, row[1]->xpu, sizeof row[0]->xpu);
+      assert_int_equal(row[0]->whole, row[1]->whole);
+    }
+    for (unsigned of = 0; of < SCHEDULE_COSTS; of++)
+      assert_memory_equal(tables[0].costs[of].reads, tables[1].costs[of].reads,
+                          sizeof tables[0].costs[of].reads);
+    measured_close(s.measured);
+  }
+}
+
 // What is charged for the firmware of a layer, against both tables: of 2 to 64 tokens of each expert.
 static void check_layers(unsigned copies) {
   struct system s;
@@ -244,9 +265,10 @@ static void test_without_tables(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),   cmocka_unit_test(test_search),
-                                     cmocka_unit_test(test_of_table), cmocka_unit_test(test_not_faster),
-                                     cmocka_unit_test(test_kept),     cmocka_unit_test(test_decisions),
-                                     cmocka_unit_test(test_native),   cmocka_unit_test(test_without_tables)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_reads),         cmocka_unit_test(test_layers),
+                                     cmocka_unit_test(test_search),        cmocka_unit_test(test_of_table),
+                                     cmocka_unit_test(test_not_faster),    cmocka_unit_test(test_kept),
+                                     cmocka_unit_test(test_decisions),     cmocka_unit_test(test_native),
+                                     cmocka_unit_test(test_without_tables)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
