@@ -177,7 +177,9 @@ static inline uint32_t layer_result_row_sets(const struct layer_job *job, uint32
 
 // Memory of the kernel, too large for a small stack. The descriptors of a pass differ from expert to expert
 // in a few words only: for each number of groups and each cut they are kept, from one job to the next as long
-// as the jobs differ only in their tables and in where everything lies.
+// as the jobs differ only in their tables and in where everything lies. Cuts of parts share those of gate and
+// up; one of a joined piece has runs of its own.
+#define LAYER_RUNS 2u  // of a cut, at most
 struct layer_cut {
   uint32_t inner;    // rows of h in all of its parts
   uint32_t tiles;    // of h of one group, with the rows behind the end
@@ -186,10 +188,13 @@ struct layer_cut {
   uint32_t *up;      // of the pass, the first of as many as there are streams
   uint32_t down[PUSHED_WORDS];
 };
-#define LAYER_UPS (LAYER_PARTS * (LAYER_PARTS + 1) / 2)  // a cut of i parts has as many, or two runs
+struct layer_before {
+  uint32_t inner, row_sets, results;  // of the matrices or runs before one
+};
 struct layer_pass {
-  uint32_t described;  // of `up`
-  uint32_t load[PUSHED_WORDS], up[LAYER_UPS][PUSHED_WORDS];
+  uint32_t parts;              // that are described
+  struct layer_before before;  // in them
+  uint32_t load[PUSHED_WORDS], up[LAYER_RUNS * LAYER_PARTS][PUSHED_WORDS];
   struct layer_cut cut[LAYER_PARTS];
 };
 struct layer_work {

@@ -197,6 +197,7 @@ struct layer_run_message {
 // in their experts alone.
 struct layer_record {
   uint32_t generation, form;
+  uint8_t kept[PROTOCOL_LAYER_PIECES];  // where what is kept of each piece was last
   struct layer_message shape;
   struct {
     struct weight_layout down;  // of products: unused
@@ -227,11 +228,11 @@ struct layer_schedule {
 };
 
 // What is kept of a piece's job for the next one of the same form and channels: one layer of a model follows
-// the other. form 0: nothing. Form and place tell the piece: no two pieces of a form share a place.
-#define LAYERS_KEPT 4u
-_Static_assert(LAYERS_KEPT % PROTOCOL_LAYER_PIECES == 0, "a place for each piece of a form");
+// the other. Pieces that have not run for longest make room for others.
+#define LAYERS_KEPT 8u
 struct layer_kept {
-  uint32_t form;
+  uint32_t key;   // of form and piece, 0: nothing
+  uint32_t used;  // the last time, in jobs
   struct layer_job job;
   struct layer_work work;
 };
@@ -243,6 +244,7 @@ struct layer_tables {
   struct layer_schedule schedule[PROTOCOL_QUEUES];
   struct schedule_work schedule_work;
   uint32_t forms;  // that there have been
+  uint32_t used;   // jobs for which something kept was looked for
   struct layer_kept kept[LAYERS_KEPT];
 };
 
@@ -308,9 +310,9 @@ bool layer_owned(const struct client *client, const struct layer_record *record,
 
 // protocol/layer_kept.c: the job of a piece of a registered layer but for its table, and what is kept of it.
 // And all pieces of a layer with exact sums, or of products, before their first jobs.
-struct layer_kept *layer_kept_of(const struct client *client, const struct layer_record *record,
-                                 uint32_t piece, enum duplex_result_format format);
-void layer_keep(const struct client *client, const struct layer_record *record);
+struct layer_kept *layer_kept_of(const struct client *client, struct layer_record *record, uint32_t piece,
+                                 enum duplex_result_format format);
+void layer_keep(const struct client *client, struct layer_record *record);
 // A matrix of gate and up of a piece with so many rows of h, for weight_layout.
 void layer_up_layout(const struct layer_message *shape, uint32_t piece, uint32_t inner,
                      struct weight_layout *layout);

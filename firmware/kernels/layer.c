@@ -51,7 +51,8 @@ uint32_t layer_product_row_sets(const struct weight_layout *up, uint32_t hidden)
 // Begins to keep passes of so many groups.
 static void begin_pass(const struct layer_job *job, struct layer_pass *pass, uint32_t groups) {
   const uint32_t tiles = groups * duplex_divide_up(job->hidden, DUPLEX_WIDTH);
-  pass->described = 0;
+  pass->parts = 0;
+  pass->before = (struct layer_before){0};
   for (uint32_t i = 0; i < job->parts; i++) pass->cut[i].streams = 0;
   describe_load(pass->load, (struct region){0, 0}, DUPLEX_DESTINATION_SHARED, 0, tiles);
 }
@@ -61,54 +62,61 @@ void layer_work_begin(const struct layer_job *job, struct layer_work *work) {
     begin_pass(job, &work->pass[groups - 1], groups);
 }
 
-// Matrices or runs of gate and up before one of them.
-struct before {
-  uint32_t inner, row_sets, results;
-};
-
-// h of a matrix or run, through the activation unit to its place behind those before it. That of the second
-// group lies behind all of the first one.
-static void describe_h(const struct layer_job *job, const struct layer_cut *kept, uint32_t inner_before,
-                       uint32_t groups, uint32_t d[PUSHED_WORDS]) {
+// h of a matrix or run, through the activation unit to its place behind those before it.
+static void describe_h(const struct layer_job *job, uint32_t inner_before, uint32_t d[PUSHED_WORDS]) {
   DUPLEX_DESCRIPTOR_SET(d, DESTINATION, DUPLEX_DESTINATION_SHARED);
   DUPLEX_DESCRIPTOR_SET(d, GATED, job->gated);
   DUPLEX_DESCRIPTOR_SET(d, INTERLEAVED, job->joined);
   DUPLEX_DESCRIPTOR_SET(d, DST_ADDRESS, H_UNIT + inner_before);
-  if (groups == 2) DUPLEX_DESCRIPTOR_SET(d, DST_GROUP, kept->tiles * DUPLEX_WIDTH);
-}
-
-// Where a matrix or run of a cut lies, as when the layer was registered.
-static void lay_out_stream(const struct layer_job *job, const struct layer_cut *kept, uint32_t index,
-                           struct weight_layout *layout) {
-  if (job->joined) {
-    layout_run(&job->up_layout, layout_rows_of_columns(&job->up_layout, kept->inner), index, layout);
-    return;
-  }
-  *layout = (struct weight_layout){
-      .rows = job->inner[index] * (job->gated ? 2 : 1), .gated = job->gated, .exponents = job->exponents};
-  weight_layout(layout, job->hidden, job->channels);
 }
 
 // A matrix or run of gate and up: its h, or of products its results.
-static void describe_up(const struct layer_job *job, const struct layer_cut *kept, uint32_t index,
-                        struct before *before, uint32_t groups, uint32_t d[PUSHED_WORDS]) {
-  struct weight_layout layout;
-  lay_out_stream(job, kept, index, &layout);
-  describe_gemm(d, &layout, (struct region){before->row_sets, 0}, groups);
+__attribute__((cold, noinline)) static void describe_up(const struct layer_job *job,
+                                                        const struct weight_layout *layout,
+                                                        struct layer_before *before, uint32_t groups,
+                                                        uint32_t d[PUSHED_WORDS]) {
+  describe_gemm(d, layout, (struct region){before->row_sets, 0}, groups);
   describe_loaded_activations(d, 0, groups);
   if (job->products) {
-    describe_results(d, &layout, (struct region){before->results, 0}, job->format, groups);
-    before->results += result_row_sets(&layout, job->format, job->groups_of_pass);
+    describe_results(d, layout, (struct region){before->results, 0}, job->format, groups);
+    before->results += result_row_sets(layout, job->format, job->groups_of_pass);
   } else {
-    describe_h(job, kept, before->inner, groups, d);
+    describe_h(job, before->inner, d);
   }
-  before->inner += layout_columns(&layout);
-  before->row_sets += layout.row_sets;
+  before->inner += layout_columns(layout);
+  before->row_sets += layout->row_sets;
+}
+
+// The matrices of a cut, of which those of a smaller one are the first; how many.
+static uint32_t describe_parts(const struct layer_job *job, struct layer_pass *pass, uint32_t groups,
+                               uint32_t cut) {
+  for (; pass->parts < cut; pass->parts++) {
+    struct weight_layout layout = {.rows = job->inner[pass->parts] * (job->gated ? 2 : 1),
+                                   .gated = job->gated,
+                                   .exponents = job->exponents};
+    weight_layout(&layout, job->hidden, job->channels);  // as when the layer was registered
+    describe_up(job, &layout, &pass->before, groups, pass->up[pass->parts]);
+  }
+  return cut;
+}
+
+// The runs of a cut of a joined piece, whose parts have `inner` columns; how many.
+static uint32_t describe_runs(const struct layer_job *job, uint32_t inner, uint32_t groups,
+                              uint32_t up[LAYER_RUNS][PUSHED_WORDS]) {
+  const uint32_t rows = layout_rows_of_columns(&job->up_layout, inner);
+  const uint32_t runs = layout_runs(&job->up_layout, rows);
+  struct layer_before before = {0};
+  for (uint32_t i = 0; i < runs; i++) {
+    struct weight_layout run;
+    layout_run(&job->up_layout, rows, i, &run);
+    describe_up(job, &run, &before, groups, up[i]);
+  }
+  return runs;
 }
 
 // Results of a pass: the sums over the columns of the cut, which come first in each block of rows.
-__attribute__((noinline)) static void describe_down(const struct layer_job *job, struct layer_cut *kept,
-                                                    uint32_t groups) {
+__attribute__((cold, noinline)) static void describe_down(const struct layer_job *job, struct layer_cut *kept,
+                                                          uint32_t groups) {
   uint32_t *d = kept->down;
   struct weight_layout prefix = *job->down_layout;
   prefix.k_tiles = duplex_divide_up(kept->inner, DUPLEX_WIDTH);
@@ -120,23 +128,16 @@ __attribute__((noinline)) static void describe_down(const struct layer_job *job,
   kept->format = (uint16_t)job->format;
 }
 
-// Matrices or runs of a cut.
-static uint32_t count_streams(const struct layer_job *job, uint32_t cut, uint32_t inner) {
-  if (!job->joined) return cut;
-  return layout_runs(&job->up_layout, layout_rows_of_columns(&job->up_layout, inner));
-}
-
-__attribute__((noinline)) static void describe_cut(const struct layer_job *job, struct layer_pass *pass,
-                                                   uint32_t groups, uint32_t cut) {
+__attribute__((cold, noinline)) static void describe_cut(const struct layer_job *job, struct layer_pass *pass,
+                                                         uint32_t groups, uint32_t cut) {
   struct layer_cut *kept = &pass->cut[cut - 1];
-  struct before before = {0};
+  uint32_t(*up)[PUSHED_WORDS] = &pass->up[job->joined ? LAYER_RUNS * (cut - 1) : 0];
   kept->inner = 0;
   for (uint32_t i = 0; i < cut; i++) kept->inner += job->inner[i];
   kept->tiles = cut < job->parts ? duplex_divide_up(kept->inner, DUPLEX_WIDTH) : h_tiles(job);
-  kept->up = pass->up[pass->described];
-  kept->streams = (uint16_t)count_streams(job, cut, kept->inner);
-  for (uint32_t i = 0; i < kept->streams; i++)
-    describe_up(job, kept, i, &before, groups, pass->up[pass->described++]);
+  kept->up = *up;
+  kept->streams = (uint16_t)(job->joined ? describe_runs(job, kept->inner, groups, up)
+                                         : describe_parts(job, pass, groups, cut));
   if (!job->products) describe_down(job, kept, groups);
 }
 
@@ -171,12 +172,20 @@ __attribute__((noinline)) static bool push_products(struct layer_run *run, const
   return true;
 }
 
+// Where h of the second group lies, behind all of the first one: of parts another place with each cut.
+static inline void place_second_group(const struct layer_cut *kept, uint32_t d[PUSHED_WORDS]) {
+  d[DUPLEX_DESC_DST_GROUP_WORD] &= ~(DUPLEX_DESC_MASK(DST_GROUP) << DUPLEX_DESC_DST_GROUP_LSB);
+  DUPLEX_DESCRIPTOR_SET(d, DST_GROUP, kept->tiles * DUPLEX_WIDTH);
+}
+
 // h of a pass, and down from it.
 static bool push_sums(struct layer_run *run, struct layer_cut *kept, uint32_t groups, bool last) {
-  const uint32_t *d = kept->up;
+  const uint32_t form_of_cut = groups == 2 ? run->expert.cut : 0;
+  uint32_t *d = kept->up;
   for (uint32_t left = kept->streams; left; left--, d += PUSHED_WORDS) {
     const uint32_t source = d[DUPLEX_DESC_SRC_BASE_WORD] + run->expert.up;
-    if (!ring_push_kept(&run->ring, d, (uintptr_t)d, source, 0, false)) return false;
+    if (groups == 2) place_second_group(kept, d);
+    if (!ring_push_kept(&run->ring, d, (uintptr_t)d + form_of_cut, source, 0, false)) return false;
   }
   d = kept->down;
   if (kept->format != run->job->format) describe_down(run->job, kept, groups);

@@ -20,14 +20,21 @@ static void lay_out_joined(const struct client *client, const struct layer_messa
   weight_layout(layout, shape->hidden, client->channels);  // as when the layer was registered
 }
 
+// The place of what is kept by a key, or of what has not been used for longest.
+static uint32_t find_place(const struct layer_tables *tables, uint32_t key) {
+  uint32_t oldest = 0;
+  for (uint32_t i = 0; i < LAYERS_KEPT; i++) {
+    if (tables->kept[i].key == key) return i;
+    if (tables->kept[i].used < tables->kept[oldest].used) oldest = i;
+  }
+  return oldest;
+}
+
 // The job of a registered piece, of which nothing is kept.
-__attribute__((noinline)) static void describe_job(const struct client *client,
-                                                   const struct layer_record *record, uint32_t piece,
-                                                   enum duplex_result_format format,
-                                                   struct layer_kept *kept) {
+static void describe_job(const struct client *client, const struct layer_record *record, uint32_t piece,
+                         enum duplex_result_format format, struct layer_kept *kept) {
   const struct layer_message *shape = &record->shape;
   struct layer_job *job = &kept->job;
-  kept->form = record->form;
   job->hidden = shape->hidden;
   job->parts = shape->piece[piece].parts;
   job->gated = (shape->flags & LAYER_GATED) != 0;
@@ -48,23 +55,45 @@ static void turn_to_format(const struct layer_record *record, uint32_t piece,
   layer_sizes(&kept->job, record->piece[piece].product_row_sets);
 }
 
-struct layer_kept *layer_kept_of(const struct client *client, const struct layer_record *record,
-                                 uint32_t piece, enum duplex_result_format format) {
-  // Two pieces of a form and of the next one, which are the stages of a layer, have places of their own.
-  struct layer_kept *kept = &client->protocol->tables->kept[(2 * record->form + piece) % LAYERS_KEPT];
-  KEEP_PLACE(kept);
-  struct layer_job *job = &kept->job;
+// What of a kept job is the layer's own.
+static inline void point_at(const struct layer_record *record, uint32_t piece, struct layer_job *job) {
   job->inner = record->shape.piece[piece].inner;
   job->down_layout = &record->piece[piece].down;
-  if (kept->form != record->form || job->channels != client->channels) {
+}
+
+// What is kept of the piece, for these channels and this format, where there is something else.
+__attribute__((cold, noinline)) static struct layer_kept *turn_kept(const struct client *client,
+                                                                    struct layer_record *record,
+                                                                    uint32_t piece,
+                                                                    enum duplex_result_format format,
+                                                                    uint32_t key) {
+  const uint32_t place = find_place(client->protocol->tables, key);
+  struct layer_kept *kept = &client->protocol->tables->kept[place];
+  record->kept[piece] = (uint8_t)place;
+  point_at(record, piece, &kept->job);
+  if (kept->key != key || kept->job.channels != client->channels) {
+    kept->key = key;
     describe_job(client, record, piece, format, kept);
-  } else if (job->format != format) {
+  } else if (kept->job.format != format) {
     turn_to_format(record, piece, format, kept);
   }
   return kept;
 }
 
-void layer_keep(const struct client *client, const struct layer_record *record) {
+struct layer_kept *layer_kept_of(const struct client *client, struct layer_record *record, uint32_t piece,
+                                 enum duplex_result_format format) {
+  struct layer_tables *tables = client->protocol->tables;
+  const uint32_t key = record->form * PROTOCOL_LAYER_PIECES + piece;
+  struct layer_kept *kept = &tables->kept[record->kept[piece]];
+  KEEP_PLACE(kept);
+  if (kept->key != key || kept->job.channels != client->channels || kept->job.format != format)
+    kept = turn_kept(client, record, piece, format, key);
+  kept->used = ++tables->used;
+  point_at(record, piece, &kept->job);
+  return kept;
+}
+
+void layer_keep(const struct client *client, struct layer_record *record) {
   const bool products = (record->shape.flags & LAYER_PRODUCTS) != 0;
   for (uint32_t piece = 0; piece < record->shape.pieces; piece++) {
     if (!record->shape.piece[piece].parts) continue;

@@ -139,7 +139,7 @@ static enum completion_status serve_run(struct client *client, const void *paylo
                                         struct firmware_report *report, uint32_t *detail) {
   const struct layer_run_message *m = payload;
   struct protocol *p = client->protocol;
-  const struct layer_record *record = layer_find(client, m->layer);
+  struct layer_record *record = layer_find(client, m->layer);
   if (!record) return refuse(detail, AT(layer), COMPLETION_ARGUMENT);
   KEEP_PLACE(record);
   const enum completion_status status = check_run(client, record, m, detail);

@@ -121,7 +121,8 @@ bool layer_owned(const struct client *client, const struct layer_record *record,
 
 void layer_tables_clear(struct layer_tables *tables) {
   tables->forms = 0;
-  for (uint32_t i = 0; i < LAYERS_KEPT; i++) tables->kept[i].form = 0;
+  tables->used = 0;
+  for (uint32_t i = 0; i < LAYERS_KEPT; i++) tables->kept[i].key = tables->kept[i].used = 0;
   for (uint32_t q = 0; q < PROTOCOL_QUEUES; q++) {
     for (uint32_t layer = 0; layer < PROTOCOL_LAYERS; layer++) tables->layer[q][layer].generation = 0;
     tables->schedule[q].words = 0;

@@ -336,24 +336,44 @@ static uint64_t instructions_of(struct duplex_stack *stack, struct duplex_layer 
   return stats.firmware_instructions;
 }
 
+// Runs so many other layers, each of a form of its own, from this many columns on: with its first job a layer
+// is registered.
+static void run_others(struct duplex_stack *stack, const struct duplex_layer_options *options,
+                       enum duplex_format format, unsigned hidden, unsigned count) {
+  for (unsigned i = 0; i < count; i++) {
+    struct duplex_layer_options other = *options;
+    struct duplex_layer *layer;
+    other.hidden = hidden + i;
+    assert_int_equal(duplex_stack_open_layer(stack, &other, &layer), 0);
+    assert_int_equal(duplex_layer_reserve(layer, 0, 0), 0);
+    instructions_of(stack, layer, 1, format);
+  }
+}
+
 // A layer is described when it is registered: its first job with a cut takes the controller as long as the
-// next one, but for waking up once more or less. The activation table is there already.
+// next one, but for waking up once more or less. The activation table is there already. That holds with eight
+// forms. What more of them have taken the room of is described again, once.
 static void first_jobs(const struct duplex_layer_options *options, enum duplex_format format) {
-  enum { WAKE_UP = 64 };
+  enum { WAKE_UP = 64, FORMS = 8 };
   static const struct duplex_riscv_options riscv = {0};
   struct duplex_stack *stack = open_stack(2, &riscv, 0);
-  struct duplex_layer_options other = *options;
-  struct duplex_layer *before, *layer;
-  other.hidden = 128;
-  assert_int_equal(duplex_stack_open_layer(stack, &other, &before), 0);
-  assert_int_equal(duplex_layer_reserve(before, 0, 0), 0);
-  instructions_of(stack, before, 1, format);
+  const unsigned parts = options->piece[0].parts;
+  struct duplex_layer *layer;
+  uint64_t next = 0;
+  run_others(stack, options, format, 10, 1);
   assert_int_equal(duplex_stack_open_layer(stack, options, &layer), 0);
   assert_int_equal(duplex_layer_reserve(layer, 0, 0), 0);
-  for (unsigned cut = 1; cut <= options->piece[0].parts; cut++) {
+  for (unsigned cut = 1; cut <= parts; cut++) {
     const uint64_t first = instructions_of(stack, layer, cut, format);
-    assert_in_range(first, 1, instructions_of(stack, layer, cut, format) + WAKE_UP);
+    next = instructions_of(stack, layer, cut, format);
+    assert_in_range(first, 1, next + WAKE_UP);
+    run_others(stack, options, format, 10 + cut, 1);
   }
+  run_others(stack, options, format, 20, FORMS - parts - 2);
+  assert_in_range(instructions_of(stack, layer, parts, format), 1, next + WAKE_UP);
+  run_others(stack, options, format, 30, FORMS);
+  assert_in_range(instructions_of(stack, layer, parts, format), next + WAKE_UP, 4 * next);
+  assert_in_range(instructions_of(stack, layer, parts, format), 1, next + WAKE_UP);
   duplex_stack_close(stack);
 }
 
