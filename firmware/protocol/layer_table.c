@@ -76,8 +76,9 @@ static uint32_t form_of(const struct client *client, const struct layer_message 
 }
 
 // Registers a layer. As serve_attention sets `detail`.
-static enum completion_status serve_layer(struct client *client, const void *payload,
-                                          struct firmware_report *report, uint32_t *detail) {
+__attribute__((cold)) static enum completion_status serve_layer(struct client *client, const void *payload,
+                                                                struct firmware_report *report,
+                                                                uint32_t *detail) {
   const struct layer_message *m = payload;
   (void)report;
   const enum completion_status status = check_layer(m, detail);
