@@ -206,18 +206,38 @@ int schedule_load_text(const char *table, const char *name, struct schedule_time
   return load(fmemopen((void *)(uintptr_t)table, strlen(table), "r"), name, times, origin, text, size);
 }
 
+// How a message tells a field of a shape: a number, or a word for each value.
+static const struct field {
+  const char *name;
+  const char *words[4];
+} fields[] = {{"hidden", {NULL}},
+              {"inner", {NULL}},
+              {"experts", {NULL}},
+              {"stacks", {NULL}},
+              {"channels", {NULL}},
+              {"gate", {"none", "one"}},
+              {"exponents of rows", {"none", "up", "down", "both"}},
+              {"copies", {"1", "2"}},
+              {"partial sums", {"exact", "f32"}}};
+enum { FIELDS = sizeof fields / sizeof *fields };
+_Static_assert(FIELDS == sizeof(struct schedule_shape) / sizeof(uint32_t), "a name for each");
+
+static const char *value_of(const struct field *field, uint32_t value, char number[11]) {
+  if (value < 4 && field->words[value]) return field->words[value];
+  snprintf(number, 11, "%" PRIu32, value);
+  return number;
+}
+
 int schedule_check(const char *path, const struct schedule_times *times, const struct schedule_shape *shape,
                    const struct schedule_placement *placement, char *text, size_t size) {
-  static const char *const names[] = {"hidden", "inner",     "experts",    "stacks", "channels",
-                                      "gated",  "exponents", "replicated", "rounded"};
-  _Static_assert(sizeof names / sizeof *names == sizeof *shape / sizeof(uint32_t), "a name for each");
   const uint32_t *told = &times->shape.hidden;
   const uint32_t *wanted = &shape->hidden;
-  for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+  char numbers[2][11];
+  for (unsigned i = 0; i < FIELDS; i++)
     if (told[i] != wanted[i])
-      return complain(DUPLEX_ERROR_FORMAT, text, size,
-                      "%s: a table of another shape: %s %" PRIu32 ", expected %" PRIu32, path, names[i],
-                      told[i], wanted[i]);
+      return complain(DUPLEX_ERROR_FORMAT, text, size, "%s: a table of another shape: %s %s, expected %s",
+                      path, fields[i].name, value_of(fields + i, told[i], numbers[0]),
+                      value_of(fields + i, wanted[i], numbers[1]));
   if (memcmp(&times->placement, placement, sizeof *placement) == 0) return 0;
   return complain(DUPLEX_ERROR_FORMAT, text, size, "%s: a table of another placement of experts", path);
 }

@@ -15,7 +15,7 @@ RANGES = {
     "heads": (1, 256), "head_size": (16, 256), "layers": (0, 1024), "page_positions": (0, 131072), "pages": (0, 65535), "prefill_pages": (0, 65535),
     "positions": (0, 131072), "expected": (0, 2 ** 64 - 1), "expected_pairs": (0, 2 ** 64 - 1),
     "copies": (0, 2), "moe_layers": (0, 2 ** 64 - 1), "most_pairs": (0, 2 ** 64 - 1),
-    "always_decide": (0, 1)}
+    "places": (1, 2 ** 32 - 1), "always_decide": (0, 1)}
 BUNDLES = 4
 
 

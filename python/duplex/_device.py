@@ -137,6 +137,12 @@ class Device:
         self._check(_lib.duplex_device_moe(self._open(), layer._handle, ctypes.byref(routing), x.ctypes.data, x.shape[0], out.ctypes.data))
         return out
 
+    def idle(self, place=0, places=1):
+        """Nothing to do until no refresh is owed, and from there up to place / places of the time to the next one: a layer's clocks depend
+        on where it begins."""
+        places = _arguments.integer(places, "places")
+        self._check(_lib.duplex_device_idle(self._open(), _arguments.integer(place, "place", 0, places - 1), places))
+
     def stats(self):
         """Statistics of the last layer, as a dictionary (struct duplex_moe_stats); phases are lists: of four where h is gathered, else of
         two. "partials" is the name of what the layer has."""

@@ -130,6 +130,7 @@ FUNCTIONS = {  # name: (result, arguments)
     "duplex_device_load_moe": (c_int, [c_void_p, POINTER(MoeShape), POINTER(MoeWeights), c_void_p, POINTER(c_void_p)]),
     "duplex_device_release_moe": (c_int, [c_void_p, c_void_p]),
     "duplex_device_moe": (c_int, [c_void_p, c_void_p, POINTER(MoeRouting), c_void_p, c_size_t, c_void_p]),
+    "duplex_device_idle": (c_int, [c_void_p, c_uint, c_uint]),
     "duplex_device_last_stats": (None, [c_void_p, POINTER(MoeStats)]),
     "duplex_moe_form": (MoeForm, [POINTER(MoeShape), POINTER(MoeWeights)]),
     "duplex_device_load_table": (c_int, [c_void_p, POINTER(MoeForm), c_char_p]),

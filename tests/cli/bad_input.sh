@@ -338,7 +338,7 @@ refused "moe: a tensor as table" "x.npy:1: expected 'version'" table --tables x.
 refused "moe: a table in no folder" "--tables nowhere/t.tables: cannot be written" table --tables nowhere/t.tables
 refused "moe: a table of other stacks" "good.tables: a table of another shape: stacks 1, expected 2" \
   "$duplex" moe --out out.npy --x x.npy --channels 1 --stacks 2 "${layer[@]}" --tables good.tables
-refused "moe: a table of experts without gate" "good.tables: a table of another shape: gated 1, expected 0" \
+refused "moe: a table of experts without gate" "good.tables: a table of another shape: gate one, expected none" \
   "$duplex" moe --out out.npy --x x.npy --channels 1 --stacks 1 --router router.npy --up ups.npy --down downs.npy --tables good.tables
 
 # Times of the xPU.

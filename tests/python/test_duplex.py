@@ -202,7 +202,7 @@ class Devices(unittest.TestCase):
                 again = device.load_moe(**w, tables=f"{folder}/made.tables")
                 with open(table, "rb") as one, open(f"{folder}/made.tables", "rb") as other:
                     self.assertEqual(one.read(), other.read())
-                with self.assertRaisesRegex(duplex.Error, "a table of another shape: gated 1, expected 0"):
+                with self.assertRaisesRegex(duplex.Error, "a table of another shape: gate one, expected none"):
                     device.load_moe(w["router"], w["up"], w["down"], tables=table)
                 np.testing.assert_array_equal(device.moe(again, x, score="sigmoid", renormalise=True), y)
                 self.assertTrue(np.isfinite(y).all() and y.any())
@@ -220,6 +220,22 @@ class Devices(unittest.TestCase):
                 seen[copies] = y.tobytes(), device.stats()["dram_bytes"]
         self.assertEqual(seen[1][0], seen[2][0])
         self.assertGreater(seen[2][1], 1.9 * seen[1][1])
+
+    def test_idle(self):
+        """From the same place a layer takes the same clocks again, and the bits do not depend on it."""
+        w, x = self.layer(4, 256, 256), integers(self.random, 5, 256)
+        with duplex.Device(stacks=1, channels=1, policy="pim") as device:
+            layer, seen = device.load_moe(**w), set()
+            device.moe(layer, x)
+            for place in 0, 2, 0, 2:
+                device.idle(place, 4)
+                y = device.moe(layer, x)
+                seen.add((place, device.stats()["cycles"], y.tobytes()))
+            self.assertEqual(len(seen), 2)
+            self.assertEqual(len({y for _, _, y in seen}), 1)
+            for place, places, said in ((4, 4, "place: 4, expected 0 to 3"), (0, 0, "places: 0"), (True, 2, "place: True")):
+                with self.subTest(place=place), self.assertRaisesRegex((ValueError, TypeError), said):
+                    device.idle(place, places)
 
     def test_errors(self):
         w = self.layer(2, 64, 8)

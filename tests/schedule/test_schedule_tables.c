@@ -103,7 +103,13 @@ static void test_files(void **state) {
   other.rounded = 1;
   assert_int_equal(schedule_check("here", &times, &other, &times.placement, message, sizeof message),
                    DUPLEX_ERROR_FORMAT);
-  assert_string_equal(message, "here: a table of another shape: rounded 0, expected 1");
+  assert_string_equal(message, "here: a table of another shape: partial sums exact, expected f32");
+  other.replicated = !times.shape.replicated;
+  assert_int_equal(schedule_check("here", &times, &other, &times.placement, message, sizeof message),
+                   DUPLEX_ERROR_FORMAT);
+  assert_string_equal(message, times.shape.replicated
+                                   ? "here: a table of another shape: copies 2, expected 1"
+                                   : "here: a table of another shape: copies 1, expected 2");
   const struct schedule_placement nowhere = {0};
   assert_int_equal(schedule_check("here", &times, &times.shape, &nowhere, message, sizeof message),
                    DUPLEX_ERROR_FORMAT);
