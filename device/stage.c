@@ -44,5 +44,6 @@ struct duplex_layer_options stage_layer(enum stage_kind kind, const struct sched
                                        .gated = kind != STAGE_DOWN && shape->gated,
                                        .up_exponents = kind == STAGE_DOWN ? down : up,
                                        .down_exponents = kind == STAGE_EXPERTS && down,
-                                       .products = kind != STAGE_EXPERTS};
+                                       .products = kind != STAGE_EXPERTS,
+                                       .rounded = kind == STAGE_EXPERTS && shape->rounded};
 }

@@ -156,6 +156,7 @@ static int describe(struct duplex_layer *layer, const struct duplex_layer_option
   layer->up_exponents = options->up_exponents;
   layer->down_exponents = options->down_exponents;
   layer->products = options->products;
+  layer->rounded = options->rounded;
   for (unsigned i = 0; i < layer->pieces; i++) {
     if (!options->piece[i].parts) continue;
     const int error = lay_out_piece(layer->stack, options, &options->piece[i], &layer->piece[i]);

@@ -29,7 +29,7 @@ struct duplex_layer {
   struct duplex_stack *stack;
   unsigned experts, pieces;
   uint32_t hidden;
-  bool gated, up_exponents, down_exponents, products;
+  bool gated, up_exponents, down_exponents, products, rounded;
   struct layer_piece piece[PROTOCOL_LAYER_PIECES];
   struct layer_place *places;  // [pieces][experts]
   // The generation of the queue in which the firmware has the layer as it is now; 0: it has not.

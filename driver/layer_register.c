@@ -41,7 +41,8 @@ static int register_shape(struct duplex_layer *layer) {
       .pieces = layer->pieces,
       .hidden = layer->hidden,
       .flags = (layer->gated ? LAYER_GATED : 0u) | (layer->up_exponents ? LAYER_UP_EXPONENTS : 0u) |
-               (layer->down_exponents ? LAYER_DOWN_EXPONENTS : 0u) | (layer->products ? LAYER_PRODUCTS : 0u)};
+               (layer->down_exponents ? LAYER_DOWN_EXPONENTS : 0u) | (layer->products ? LAYER_PRODUCTS : 0u) |
+               (layer->rounded ? LAYER_ROUNDED : 0u)};
   for (unsigned i = 0; i < layer->pieces; i++) {
     const struct layer_piece *piece = &layer->piece[i];
     if (piece->joined) message.flags |= LAYER_JOINED(i);

@@ -142,9 +142,16 @@ struct attention_message {
 // for each expert of piece 0, then of piece 1 and so on, are first to first + pieces * experts - 1 of the
 // queue's table.
 // Of LAYER_PRODUCTS its parts are matrices by themselves, whose results are binary32; there is no down.
+// LAYER_ROUNDED: results are expected to be binary32 too, else exact sums. Descriptors are made for that.
 // LAYER_JOINED: gate and up of all parts of a piece are one interleaved matrix.
-enum { LAYER_GATED = 1, LAYER_UP_EXPONENTS = 2, LAYER_DOWN_EXPONENTS = 4, LAYER_PRODUCTS = 8 };
-#define LAYER_JOINED(piece) (16u << (piece))
+enum {
+  LAYER_GATED = 1,
+  LAYER_UP_EXPONENTS = 2,
+  LAYER_DOWN_EXPONENTS = 4,
+  LAYER_PRODUCTS = 8,
+  LAYER_ROUNDED = 16
+};
+#define LAYER_JOINED(piece) (32u << (piece))
 struct layer_message {
   uint32_t layer, first, experts, pieces, hidden, flags;
   struct layer_piece_words {
@@ -309,7 +316,7 @@ struct layer_record *layer_find(const struct client *client, uint32_t layer);
 bool layer_owned(const struct client *client, const struct layer_record *record, uint32_t piece);
 
 // protocol/layer_kept.c: the job of a piece of a registered layer but for its table, and what is kept of it.
-// And all pieces of a layer with exact sums, or of products, before their first jobs.
+// And all pieces of a layer in the format that is expected, before their first jobs.
 struct layer_kept *layer_kept_of(const struct client *client, struct layer_record *record, uint32_t piece,
                                  enum duplex_result_format format);
 void layer_keep(const struct client *client, struct layer_record *record);

@@ -114,9 +114,18 @@ static uint32_t describe_runs(const struct layer_job *job, uint32_t inner, uint3
   return runs;
 }
 
+// What of down depends on the format of the job's results.
+__attribute__((noinline)) static void describe_format(const struct layer_job *job, struct layer_cut *kept,
+                                                      uint32_t groups) {
+  uint32_t *d = kept->down;
+  d[DUPLEX_DESC_FORMAT_WORD] &= ~(DUPLEX_DESC_MASK(FORMAT) << DUPLEX_DESC_FORMAT_LSB);
+  d[DUPLEX_DESC_DST_STRIDE_WORD] &= ~(DUPLEX_DESC_MASK(DST_STRIDE) << DUPLEX_DESC_DST_STRIDE_LSB);
+  describe_results(d, job->down_layout, (struct region){0, 0}, job->format, groups);
+  kept->format = (uint16_t)job->format;
+}
+
 // Results of a pass: the sums over the columns of the cut, which come first in each block of rows.
-__attribute__((cold, noinline)) static void describe_down(const struct layer_job *job, struct layer_cut *kept,
-                                                          uint32_t groups) {
+static void describe_down(const struct layer_job *job, struct layer_cut *kept, uint32_t groups) {
   uint32_t *d = kept->down;
   struct weight_layout prefix = *job->down_layout;
   prefix.k_tiles = duplex_divide_up(kept->inner, DUPLEX_WIDTH);
@@ -124,8 +133,7 @@ __attribute__((cold, noinline)) static void describe_down(const struct layer_job
   DUPLEX_DESCRIPTOR_SET(d, X_ADDRESS, H_WORD);
   if (groups == 2) DUPLEX_DESCRIPTOR_SET(d, X_STRIDE, kept->tiles * DUPLEX_TILE_WORDS);
   DUPLEX_DESCRIPTOR_SET(d, K_LAST, kept->inner % DUPLEX_WIDTH);
-  describe_results(d, job->down_layout, (struct region){0, 0}, job->format, groups);
-  kept->format = (uint16_t)job->format;
+  describe_format(job, kept, groups);
 }
 
 __attribute__((cold, noinline)) static void describe_cut(const struct layer_job *job, struct layer_pass *pass,
@@ -188,7 +196,7 @@ static bool push_sums(struct layer_run *run, struct layer_cut *kept, uint32_t gr
     if (!ring_push_kept(&run->ring, d, (uintptr_t)d + form_of_cut, source, 0, false)) return false;
   }
   d = kept->down;
-  if (kept->format != run->job->format) describe_down(run->job, kept, groups);
+  if (kept->format != run->job->format) describe_format(run->job, kept, groups);
   const uint32_t source = d[DUPLEX_DESC_SRC_BASE_WORD] + run->expert.down;
   const uint32_t results = d[DUPLEX_DESC_DST_BASE_WORD] + run->expert.results;
   return ring_push_kept(&run->ring, d, (uintptr_t)d, source, results, is_end(run, last));

@@ -93,12 +93,16 @@ struct layer_kept *layer_kept_of(const struct client *client, struct layer_recor
   return kept;
 }
 
+// Of the results of a layer's jobs.
+static enum duplex_result_format expected_format(const struct layer_message *shape) {
+  const uint32_t binary32 = LAYER_PRODUCTS | LAYER_ROUNDED;
+  return shape->flags & binary32 ? DUPLEX_RESULT_FORMAT_F32 : DUPLEX_RESULT_FORMAT_ACC;
+}
+
 void layer_keep(const struct client *client, struct layer_record *record) {
-  const bool products = (record->shape.flags & LAYER_PRODUCTS) != 0;
   for (uint32_t piece = 0; piece < record->shape.pieces; piece++) {
     if (!record->shape.piece[piece].parts) continue;
-    struct layer_kept *kept =
-        layer_kept_of(client, record, piece, products ? DUPLEX_RESULT_FORMAT_F32 : DUPLEX_RESULT_FORMAT_ACC);
+    struct layer_kept *kept = layer_kept_of(client, record, piece, expected_format(&record->shape));
     layer_prepare(&kept->job, &kept->work);
   }
 }

@@ -47,6 +47,7 @@ struct duplex_layer_options {
   bool up_exponents;    // the rows of gate and up have exponents
   bool down_exponents;  // those of down: no result but f16 and f32 heeds them
   bool products;        // g and u are the results, in f32; there is no down
+  bool rounded;         // results are expected in f32, else acc: the first jobs of another format take longer
   struct duplex_layer_piece piece[DUPLEX_LAYER_PIECES];
 };
 

@@ -94,6 +94,7 @@ static inline void draw(struct layer_case *c, struct duplex_random *random, unsi
   c->options.up_exponents = below(random, 2);
   c->options.down_exponents = below(random, 2);
   c->options.products = below(random, 3) == 0;
+  c->options.rounded = below(random, 2);
   c->up_stride = c->options.hidden + below(random, 3);
   c->down_more = below(random, 3);
   for (unsigned piece = 0; piece < DUPLEX_LAYER_PIECES; piece++) draw_piece(c, random, piece);

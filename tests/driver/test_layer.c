@@ -379,15 +379,16 @@ static void first_jobs(const struct duplex_layer_options *options, enum duplex_f
 
 static void test_first_jobs(void **state) {
   (void)state;
-  for (int kind = 0; kind < 4; kind++) {
-    const bool products = kind >= 2;
+  for (int kind = 0; kind < 6; kind++) {
+    const bool products = kind / 2 == 1, rounded = kind / 2 == 2;
     const struct duplex_layer_options options = {
         .experts = 1,
         .hidden = 100,
         .gated = true,
         .products = products,
+        .rounded = rounded,
         .piece = {{.bundles = 0x7, .parts = 3, .inner = {64, 36, 20}, .joined = kind % 2}}};
-    first_jobs(&options, products ? DUPLEX_F32 : DUPLEX_ACC);
+    first_jobs(&options, products || rounded ? DUPLEX_F32 : DUPLEX_ACC);
   }
 }
 

@@ -247,8 +247,12 @@ static void fill_layer(volatile struct queue *queue, const uint8_t **data, size_
   struct message m = {.version = PROTOCOL_VERSION};
   if (what % 4 == 0) {
     struct layer_message layer = {
-        WORD(q), WORD(16 * q),         WORD(experts),
-        WORD(2), WORD(100 + 4 * what), WORD(what / 16 + LAYER_JOINED(0) * (what / 4 % 4)),
+        WORD(q),
+        WORD(16 * q),
+        WORD(experts),
+        WORD(2),
+        WORD(100 + 4 * what),
+        WORD(what / 16 + LAYER_ROUNDED * (what / 8 % 2) + LAYER_JOINED(0) * (what / 4 % 4)),
         {{0}}};
     for (uint32_t piece = 0; piece < 2; piece++) {
       layer.piece[piece].stripe = WORD(0xf), layer.piece[piece].parts = WORD(2);
