@@ -16,7 +16,7 @@ struct moe_piece {
   unsigned parts;    // 0: the stack has nothing of it
   size_t first;      // inner column, or output
   size_t inner[DUPLEX_LAYER_PARTS];
-  bool joined;  // as of a layer's piece
+  bool joined, read_only;  // as of a layer's piece
 };
 
 // What lies on the stacks for one stage.

@@ -20,8 +20,10 @@ unsigned moe_bundles(const struct duplex_moe *moe, unsigned piece, unsigned xpu_
 }
 
 struct duplex_layer_piece moe_layer_piece(const struct moe_piece *piece) {
-  struct duplex_layer_piece made = {
-      .bundles = piece->bundles, .parts = piece->parts, .joined = piece->joined};
+  struct duplex_layer_piece made = {.bundles = piece->bundles,
+                                    .parts = piece->parts,
+                                    .joined = piece->joined,
+                                    .read_only = piece->read_only};
   memcpy(made.inner, piece->inner, sizeof made.inner);
   return made;
 }

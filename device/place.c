@@ -27,12 +27,14 @@ static void place_whole(struct duplex_moe *moe) {
   }
 }
 
-// The parts of one piece on one stack, but for empty ones. Those of Logic-PIM's copy are joined.
+// The parts of one piece on one stack, but for empty ones. Those of Logic-PIM's copy are joined; the xPU has
+// its own alone.
 static void place_piece(struct duplex_moe *moe, unsigned stack, unsigned q) {
   const struct schedule_placement *placement = &moe->times.placement;
   struct moe_piece *piece = &moe->stage->piece[stack][q];
   const unsigned of_schedule = moe_piece_of_schedule(moe, q);
   piece->joined = placement->layout == SCHEDULE_REPLICATED && q < moe->turns;
+  piece->read_only = placement->layout == SCHEDULE_REPLICATED && q >= moe->turns;
   for (unsigned part = 0; part < placement->parts[of_schedule]; part++) {
     const struct schedule_range range = schedule_part(&moe->times.shape, placement, stack, of_schedule, part);
     if (range.count == 0) continue;
@@ -69,8 +71,11 @@ static void place_down(struct duplex_moe *moe) {
       const struct moe_piece *up = &moe->stage[0].piece[stack][q];
       const struct schedule_range rows =
           stage_down_rows(&stage->times.shape, up->first, moe_inner_behind(up, 0));
-      stage->piece[stack][q] = (struct moe_piece){
-          .bundles = up->bundles, .parts = rows.count > 0, .first = rows.first, .inner = {rows.count}};
+      stage->piece[stack][q] = (struct moe_piece){.bundles = up->bundles,
+                                                  .parts = rows.count > 0,
+                                                  .first = rows.first,
+                                                  .inner = {rows.count},
+                                                  .read_only = up->read_only};
     }
 }
 

@@ -110,6 +110,7 @@ static int lay_out_piece(struct duplex_stack *stack, const struct duplex_layer_o
   piece->stripe = from->bundles;
   piece->parts = from->parts;
   piece->joined = from->joined;
+  piece->read_only = from->read_only;
   if (from->bundles == 0 || from->bundles & ~stack->bundles || from->parts > LAYER_PARTS)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
                       "a piece in bundles 0x%x with %u parts: expected some of 0x%x, and at most %u",

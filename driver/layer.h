@@ -9,7 +9,7 @@
 // One piece: the same for all experts but for the places. joined: there is one matrix of gate and up, for all
 // parts; else each part has its own.
 struct layer_piece {
-  bool joined;
+  bool joined, read_only;
   uint32_t stripe, parts, matrices;
   uint32_t inner_of[LAYER_PARTS];
   struct weight_layout up[LAYER_PARTS];  // of the matrices, one behind the other

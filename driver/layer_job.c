@@ -69,6 +69,9 @@ static int check_work(const struct duplex_layer *layer, const struct duplex_laye
   if (!error) error = need_f16(stack, "x", work->x);
   if (!error) error = need_piece(layer, work->piece);
   if (error) return error;
+  if (layer->piece[work->piece].read_only)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "piece %u of a layer: expected one that is not read only",
+                      work->piece);
   const unsigned own = layer->piece[work->piece].stripe;
   if (work->bundles && (own & ~work->bundles || work->bundles & ~stack->bundles))
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,

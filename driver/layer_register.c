@@ -45,8 +45,9 @@ static int register_shape(struct duplex_layer *layer) {
                (layer->rounded ? LAYER_ROUNDED : 0u)};
   for (unsigned i = 0; i < layer->pieces; i++) {
     const struct layer_piece *piece = &layer->piece[i];
-    if (piece->joined) message.flags |= LAYER_JOINED(i);
     message.piece[i].stripe = piece->stripe;
+    if (piece->read_only) continue;
+    if (piece->joined) message.flags |= LAYER_JOINED(i);
     message.piece[i].parts = piece->parts;
     memcpy(message.piece[i].inner, piece->inner_of, sizeof piece->inner_of);
   }
@@ -59,7 +60,8 @@ static int register_experts(struct duplex_layer *layer, uint32_t first, uint32_t
   uint32_t *list = queue_list(layer->stack);
   for (uint32_t i = 0; i < count; i++) {
     const struct layer_place *place = &layer->places[first + i];
-    list[i] = place->there ? place->up.base | place->down.base << 16 : LAYER_ABSENT;
+    const bool runs = place->there && !layer->piece[(first + i) / layer->experts].read_only;
+    list[i] = runs ? place->up.base | place->down.base << 16 : LAYER_ABSENT;
   }
   return message_run_beside(layer->stack, MESSAGE_LAYER_EXPERTS, &message, sizeof message);
 }

@@ -270,6 +270,17 @@ static void test_limits(void **state) {
       DUPLEX_ERROR_ARGUMENT);
   assert_int_equal(duplex_layer_read(of_products, 0, 0, DUPLEX_LAYER_DOWN, 0, 1, 0, 1, &value, 0, NULL),
                    DUPLEX_ERROR_ARGUMENT);
+  // The xPU alone reads a piece.
+  struct duplex_layer_options copied = good;
+  copied.piece[0].read_only = true;
+  struct duplex_layer *of_xpu;
+  assert_int_equal(duplex_stack_open_layer(stack, &copied, &of_xpu), 0);
+  assert_int_equal(duplex_layer_load(of_xpu, 0, 0, &source), 0);
+  work[7] = (struct duplex_layer_work){.cuts = cuts[0], .counts = counts[0], .x = values};
+  assert_int_equal(duplex_layer_start(of_xpu, &work[7], &job), DUPLEX_ERROR_ARGUMENT);
+  assert_string_equal(duplex_stack_last_error(stack),
+                      "piece 0 of a layer: expected one that is not read only");
+  assert_int_equal(duplex_layer_read(of_xpu, 0, 0, DUPLEX_LAYER_DOWN, 0, 1, 0, 1, &value, 0, NULL), 0);
   // Nothing to do is a job too.
   uint8_t y[7 * 100 * 2], zeros[sizeof y] = {0};
   const struct duplex_layer_work idle = {
@@ -387,7 +398,8 @@ static void test_first_jobs(void **state) {
         .gated = true,
         .products = products,
         .rounded = rounded,
-        .piece = {{.bundles = 0x7, .parts = 3, .inner = {64, 36, 20}, .joined = kind % 2}}};
+        .piece = {{.bundles = 0x7, .parts = 3, .inner = {64, 36, 20}, .joined = kind % 2},
+                  {.bundles = 0x8, .parts = 3, .inner = {64, 36, 20}, .read_only = true}}};
     first_jobs(&options, products || rounded ? DUPLEX_F32 : DUPLEX_ACC);
   }
 }
