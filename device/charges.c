@@ -76,7 +76,7 @@ int charges_route(const struct moe_run *run, uint64_t *clocks) {
   return clocks_of(run, &work, clocks);
 }
 
-static uint64_t clocks_of_instructions(uint64_t instructions) { return (instructions * 10 + 6) / 7; }
+uint64_t charges_instructions(uint64_t instructions) { return (instructions * 10 + 6) / 7; }
 
 uint64_t charges_decision(const uint16_t *counts, size_t experts,
                           const struct schedule_placement *placement) {
@@ -97,7 +97,7 @@ uint64_t charges_decision(const uint16_t *counts, size_t experts,
   const uint64_t instructions = cost->all + cost->expert * experts + cost->used * used +
                                 cost->number * numbers + cost->four_numbers * duplex_divide_up(most + 1, 4) +
                                 cost->part * placement->parts[0];
-  return clocks_of_instructions(instructions);
+  return charges_instructions(instructions);
 }
 
 uint64_t charges_decision_of(const struct moe_run *run) {
@@ -106,13 +106,12 @@ uint64_t charges_decision_of(const struct moe_run *run) {
 
 // Of the instructions of layer_decide (`duplex moe --firmware-profile`, 2 to 128 experts) those that
 // test_schedule_cost does not count.
-uint64_t charges_counts(size_t experts) { return clocks_of_instructions(56 + experts * 9 / 2); }
+uint64_t charges_counts(size_t experts) { return charges_instructions(56 + experts * 9 / 2); }
 
 // Two experts without work are five instructions of the loop in firmware/protocol/layer_run.c, and four whose
-// cuts are decided are six. Only those before a job's first expert count: for others the controller has time
-// while Logic-PIM works.
+// cuts are decided are six.
 uint64_t charges_search(size_t skipped, bool decided) {
-  return clocks_of_instructions(decided ? skipped * 3 / 2 : skipped * 5 / 2);
+  return charges_instructions(decided ? skipped * 3 / 2 : skipped * 5 / 2);
 }
 
 static bool is_decided(const struct moe_run *run) {

@@ -29,6 +29,8 @@ uint64_t charges_counts(size_t experts);
 // Clocks in which the controller passes so many experts without work before the first ones of jobs, whose
 // cuts it has decided, or are told by a list.
 uint64_t charges_search(size_t skipped, bool decided);
+// Clocks of so many instructions of it.
+uint64_t charges_instructions(uint64_t instructions);
 uint64_t charges_launch(const struct moe_run *run);
 // The kernel of the first phase is launched while the controller decides.
 uint64_t charges_first_launch(const struct moe_run *run);

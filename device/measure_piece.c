@@ -10,6 +10,7 @@
 enum { EXPERTS_LEAST = 4, PASSES = PROBE_PASSES, PLACES = 5, LONG_JOB = 12000, SHORT_JOB = 1000 };
 
 #define CLOCKS_WANTED 40000u  // so that a job's end, a few hundred clocks earlier or later, is below 1%
+#define FALL_MOST 64u         // of a time, its part by which the next one is shorter by luck
 #define CLOCKS_MOST 90000u    // of jobs that are run again at another place
 
 // How many experts are measured together if one alone takes so long: as many as the probe has, of short ones
@@ -57,14 +58,25 @@ static int measure_turn(const struct probe *probe, unsigned cut, unsigned groups
   const unsigned first = passes_of_turn(probe, cut);
   const uint64_t mean = measure_added(one, all, experts - 1);
   uint64_t clocks = 0;
-  *turn = (struct measure_turn){0, 0};
+  *turn = (struct measure_turn){0};
   if (first < 2 || first + 1 >= experts) return DUPLEX_OK;
   const int error = run_mean(probe, first, cut, groups * DUPLEX_LANES, PLACES, &clocks);
   const uint64_t within = measure_added(one, clocks, first - 1);
   const uint64_t behind = measure_added(clocks, all, experts - first);
   if (!error && within > behind)
-    *turn = (struct measure_turn){(uint32_t)(within - mean), (uint32_t)(mean - behind)};
+    *turn = (struct measure_turn){.more = (uint32_t)(within - mean), .less = (uint32_t)(mean - behind)};
   return error;
+}
+
+// What a cut adds, behind those of the cuts before it: times do not fall with cuts. A longer piece may end a
+// few clocks earlier where its rows fall luckier; then it counts as long as the shorter one. With a
+// controller whole parts have fewer descriptors, and take much less than a cut of them. Of most experts
+// Logic-PIM has the larger cut, so then that counts.
+static void put_time(uint64_t add, unsigned cut, uint64_t of_cuts[SCHEDULE_CUTS]) {
+  const uint64_t before = of_cuts[cut - 1];
+  of_cuts[cut] = add + before / FALL_MOST < before ? add : duplex_larger_u64(add, before);
+  for (unsigned earlier = 1; earlier < cut; earlier++)
+    of_cuts[earlier] = duplex_smaller_u64(of_cuts[earlier], of_cuts[cut]);
 }
 
 // A pass with so many groups.
@@ -85,8 +97,7 @@ static int measure_pim(const struct probe *probe, unsigned cut, unsigned groups,
   }
   const uint64_t add = measure_added(one, all, experts - 1);
   if (!error && turn) error = measure_turn(probe, cut, groups, experts, one, all, &times->turn[groups - 1]);
-  // A longer piece may end a few clocks earlier where its rows fall luckier: times do not fall with cuts.
-  times->pim[groups][cut] = duplex_larger(add, times->pim[groups][cut - 1]);
+  put_time(add, cut, times->pim[groups]);
   times->one[groups] = one;
   return error;
 }
@@ -101,6 +112,23 @@ static int measure_job(const struct probe *probe, struct piece_times *times) {
       error = run_mean(probe, 1, probe->piece.parts, groups * DUPLEX_LANES, PLACES, &times->one[groups]);
     times->job[groups - 1] = measure_first(times->one[groups], times->pim[groups][probe->piece.parts]);
   }
+  return error;
+}
+
+// How much less a pass takes behind another one of its expert than with one of its own: the controller looks
+// for no expert then, and nothing of it is hidden where the passes are short. Measured are experts with a
+// pass of two groups before it.
+static int measure_again(const struct probe *probe, unsigned groups, struct piece_times *times) {
+  const unsigned parts = probe->piece.parts;
+  const uint64_t apart = times->pim[PASSES][parts] + times->pim[groups][parts];
+  const unsigned experts =
+      (unsigned)duplex_smaller(experts_of(probe, apart), PROBE_EXPERTS / 2);  // room for x
+  const uint32_t tokens = (PASSES + groups) * DUPLEX_LANES;
+  uint64_t one = 0;
+  uint64_t all = 0;
+  int error = run_mean(probe, 1, parts, tokens, PLACES, &one);
+  if (!error) error = run_mean(probe, experts, parts, tokens, PLACES, &all);
+  times->turn[groups - 1].again = (uint32_t)measure_first(apart, measure_added(one, all, experts - 1));
   return error;
 }
 
@@ -181,24 +209,6 @@ static int measure_reads(const struct probe *probe, unsigned cut, bool costs, bo
   return error ? error : measure_first_reads(probe, true, times);
 }
 
-// Columns of the first `cut` parts.
-static uint32_t columns_of(const struct duplex_layer_piece *piece, unsigned cut) {
-  uint32_t columns = 0;
-  for (unsigned part = 0; part < cut; part++) columns += (uint32_t)piece->inner[part];
-  return columns;
-}
-
-// Logic-PIM's clocks for the first `cut` parts of the piece.
-static uint64_t formula_of_cut(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
-                               unsigned cut, unsigned groups) {
-  const unsigned bundles = (unsigned)__builtin_popcount(piece->bundles);
-  uint32_t width[DUPLEX_LAYER_PARTS];
-  for (unsigned part = 0; part < cut; part++) width[part] = (uint32_t)piece->inner[part];
-  if (!piece->joined) return formula_pim_clocks(shape, width, cut, groups, bundles);
-  return formula_prefix_clocks(shape, columns_of(piece, piece->parts), columns_of(piece, cut), groups,
-                               bundles);
-}
-
 // Jobs that there is no room to measure, by the formulas of the placement. One that large takes little
 // besides its experts: nothing here. A stage of gathered h is told the times of all stages, which are no
 // better.
@@ -207,21 +217,21 @@ static void jobs_by_formula(const struct schedule_shape *shape, const struct dup
   for (unsigned cut = 1; cut <= piece->parts; cut++)
     for (unsigned groups = 1; groups <= PASSES; groups++)
       times->pim[groups][cut] =
-          duplex_larger_u64(formula_of_cut(shape, piece, cut, groups), times->pim[groups][cut - 1]);
+          duplex_larger_u64(stage_pim_clocks(shape, piece, cut, groups), times->pim[groups][cut - 1]);
 }
 
 // The same of reads.
 static void reads_by_formula(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
                              struct piece_times *times) {
-  const uint32_t all = columns_of(piece, piece->parts);
+  const uint32_t all = stage_piece_columns(piece, piece->parts);
   for (unsigned cut = 0; cut <= piece->parts; cut++)
-    times->reads[cut] = formula_xpu_clocks(shape, all - columns_of(piece, cut), 1);
+    times->reads[cut] = formula_xpu_clocks(shape, all - stage_piece_columns(piece, cut), 1);
 }
 
 // Whether the reads of a whole piece are so short that a refresh among those of a few experts is much of
 // them.
 static bool has_short_reads(const struct probe *probe, const struct schedule_shape *shape) {
-  const uint32_t columns = columns_of(&probe->piece, probe->piece.parts);
+  const uint32_t columns = stage_piece_columns(&probe->piece, probe->piece.parts);
   return formula_xpu_clocks(shape, columns, 1) < SHORT_JOB && probe->experts >= 2 * EXPERTS_LEAST;
 }
 
@@ -238,6 +248,8 @@ int measure_piece_jobs(enum stage_kind kind, const struct schedule_shape *shape,
   for (unsigned cut = 1; cut <= piece->parts && !error; cut++)
     for (unsigned groups = 1; groups <= PASSES && !error; groups++)
       error = measure_pim(&probe, cut, groups, what & PIECE_TURN, times);
+  for (unsigned groups = 1; groups <= PASSES && what & PIECE_TURN && !error; groups++)
+    error = measure_again(&probe, groups, times);
   if (what & PIECE_COSTS && !error) error = measure_job(&probe, times);
   if (what & PIECE_COSTS && !error) error = measure_odd(&probe, times);
   probe_close(&probe);

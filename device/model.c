@@ -3,6 +3,7 @@
 #include "device/model.h"
 
 #include "device/charges.h"
+#include "device/search.h"
 #include "duplex/arithmetic.h"
 
 // A time of the table, which is for the policy that places the pieces, in clocks.
@@ -52,16 +53,40 @@ static uint64_t sums_of(const struct moe_run *run, unsigned stack, unsigned rows
   return measured ? clocks * rows / measured : 0;
 }
 
-// Clocks that an expert's passes take more or less than in the table, in the first turn of the ring and
-// behind it, for a job that has pushed so many descriptors. What the first pass takes more is in the costs of
-// the job.
-static int64_t turn_clocks(const struct moe_stage *stage, uint32_t groups, uint32_t descriptors,
-                           uint32_t *pushed) {
+// Which descriptor each slot of the ring holds, 0: none of this job (firmware/kernels/ring.h).
+struct slots {
+  uint16_t held[DUPLEX_RING_ENTRIES];
+  uint32_t pushed;
+  bool odd;  // of products the buffer of x, in turn
+};
+
+// Pushes a pass of products; how many of its descriptors find their slots as they need them. The first one is
+// the load.
+static uint32_t push_pass(struct slots *slots, uint32_t groups, uint32_t cut, uint32_t descriptors) {
+  uint32_t known = 0;
+  slots->odd = !slots->odd;
+  for (uint32_t i = 0; i < descriptors; i++) {
+    uint16_t *held = &slots->held[slots->pushed++ % DUPLEX_RING_ENTRIES];
+    const uint32_t of_cut = i ? cut * DUPLEX_RING_ENTRIES + i : 0;
+    const uint16_t form = (uint16_t)(1 + slots->odd + 2 * (groups - 1) + 4 * of_cut);
+    known += *held == form;
+    *held = form;
+  }
+  return known;
+}
+
+// Clocks that an expert's passes take more or less than in the table: behind others of it, and by what they
+// find in the ring. What the first pass takes more is in the costs of the job.
+static int64_t turn_clocks(const struct moe_stage *stage, uint32_t groups, uint32_t cut, uint32_t descriptors,
+                           struct slots *slots) {
   int64_t clocks = 0;
-  for (uint32_t left = groups, of_pass; left; left -= of_pass, *pushed += descriptors) {
+  for (uint32_t left = groups, of_pass; left; left -= of_pass) {
     of_pass = (uint32_t)duplex_smaller(left, DUPLEX_TOKEN_GROUPS);
     const struct measure_turn *turn = &stage->turn[of_pass - 1];
-    if (*pushed) clocks += *pushed < DUPLEX_RING_ENTRIES ? (int64_t)turn->more : -(int64_t)turn->less;
+    const bool first = slots->pushed == 0;
+    const uint32_t known = push_pass(slots, of_pass, cut, descriptors);
+    if (left != groups) clocks -= turn->again;
+    if (!first) clocks += (int64_t)turn->more - (int64_t)(turn->more + turn->less) * known / descriptors;
   }
   return clocks;
 }
@@ -69,7 +94,7 @@ static int64_t turn_clocks(const struct moe_stage *stage, uint32_t groups, uint3
 // Adds one piece that is Logic-PIM's.
 static void add_job(const struct moe_run *run, unsigned stack, unsigned piece, struct schedule_phase *phase) {
   uint32_t before = 0;  // groups of the job so far
-  uint32_t pushed = 0;  // descriptors
+  struct slots slots = {0};
   int64_t turns = 0;
   const struct duplex_layer_piece own = moe_layer_piece(&run->stage->piece[stack][piece]);
   for (unsigned e = 0; e < run->moe->shape.experts; e++) {
@@ -79,7 +104,7 @@ static void add_job(const struct moe_run *run, unsigned stack, unsigned piece, s
     const uint32_t rows = result_rows(run, stack, piece, cut);
     const uint32_t descriptors = 1 + stage_streams(&run->stage->times.shape, &own, cut);
     phase->pim += pim_time(run, stack, piece, e);
-    turns += turn_clocks(run->stage, schedule_groups(count), descriptors, &pushed);
+    turns += turn_clocks(run->stage, schedule_groups(count), cut, descriptors, &slots);
     schedule_add_expert(run->stage->costs, e, before, schedule_groups(count), phase);
     before += schedule_groups(count);
     phase->groups += schedule_groups(count);
@@ -128,10 +153,9 @@ static void add_decision(const struct moe_run *run, struct schedule_phase phases
   if (charges_decides_in_job(run)) first->decision = (uint32_t)charges_decision_in_job(run);
 }
 
-// A controller looks for the first expert of each job.
-static void add_search(const struct moe_run *run, struct schedule_phase *phase) {
-  if (run->device->options.stack.riscv)
-    phase->job_clocks += (uint32_t)charges_search(phase->skipped, run->firmware_decides);
+static void add_search(const struct moe_run *run, unsigned number, struct schedule_phase *phase) {
+  if (run->device->options.stack.riscv && phase->jobs)
+    phase->job_clocks += (uint32_t)search_clocks(run, widest_stack(run), number, phase);
 }
 
 // The run's stage, whose phases are the layer's from number `number` on.
@@ -143,7 +167,7 @@ static void predict_stage(const struct moe_run *run, unsigned number, struct dup
     schedule_phases(&stage->times, run->dispatch.count, &run->decision, phases);
   for (unsigned i = 0; i < STAGE_PHASES && stage->kind != STAGE_EXPERTS; i++)
     if (run_phases(run) >> i & 1) product_phase(run, run_owned(run, i), &phases[i]);
-  for (unsigned i = 0; i < STAGE_PHASES; i++) add_search(run, &phases[i]);
+  for (unsigned i = 0; i < STAGE_PHASES; i++) add_search(run, i, &phases[i]);
   if (number == 0) add_decision(run, phases);
   schedule_predict(stage->costs, phases, &prediction);
   for (unsigned i = 0; i < STAGE_PHASES; i++) {

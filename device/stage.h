@@ -37,6 +37,12 @@ struct schedule_range stage_down_rows(const struct schedule_shape *shape, size_t
 struct duplex_layer_piece stage_piece(enum stage_kind kind, const struct schedule_shape *shape,
                                       const struct duplex_layer_piece *piece);
 
+// Columns of the first `cut` parts; and Logic-PIM's clocks for these of a piece of EXPERTS, for tokens of so
+// many groups, by the formulas.
+uint32_t stage_piece_columns(const struct duplex_layer_piece *piece, unsigned cut);
+uint64_t stage_pim_clocks(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
+                          unsigned cut, unsigned groups);
+
 // Descriptors of Logic-PIM with which a cut of such a piece, not 0, makes its h or its products.
 unsigned stage_streams(const struct schedule_shape *shape, const struct duplex_layer_piece *piece,
                        unsigned cut);

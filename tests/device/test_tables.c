@@ -125,7 +125,7 @@ static void test_of_another(void **state) {
       {{.shape = {EXPERTS, 65, INNER}, .gated = true}, "hidden 64, expected 65"},
       {{.shape = {EXPERTS, HIDDEN, 97}, .gated = true}, "inner 96, expected 97"},
       {{.shape = {3, HIDDEN, INNER}, .gated = true}, "experts 2, expected 3"},
-      {{.shape = {EXPERTS, HIDDEN, INNER}}, "gated 1, expected 0"},
+      {{.shape = {EXPERTS, HIDDEN, INNER}}, "gate one, expected none"},
       {{.shape = {EXPERTS, HIDDEN, INNER}, .gated = true, .up_exponents = true}, "exponents 0, expected 1"}};
   struct duplex_device *device = open_device(&options);
   for (unsigned i = 0; i < sizeof forms / sizeof *forms; i++)
@@ -139,7 +139,7 @@ static void test_of_another(void **state) {
   struct duplex_device_options other = options;
   other.partials = DUPLEX_PARTIALS_F32;
   device = open_device(&other);
-  assert_refused(device, &form, DUPLEX_ERROR_FORMAT, "rounded 0, expected 1");
+  assert_refused(device, &form, DUPLEX_ERROR_FORMAT, "partial sums exact, expected f32");
   duplex_device_close(device);
   other = options;
   other.stacks = 2;
@@ -154,8 +154,8 @@ static void test_of_another(void **state) {
   duplex_device_close(device);
 }
 
-// The origin of tables of a device with such a stack, or with such times of its xPU: that of the file, or what
-// the device expects in its place.
+// The origin of tables of a device with such a stack, or with such times of its xPU: that of the file, or
+// what the device expects in its place.
 static uint32_t origin_with(const struct duplex_stack_options *stack, const char *xpu_times) {
   static const char told[] = "expected ";
   static struct schedule_times times;
@@ -262,7 +262,7 @@ static void test_rounded(void **state) {
   duplex_device_close(device);
   other.partials = DUPLEX_PARTIALS_ACC;
   device = open_device(&other);
-  assert_refused(device, &form, DUPLEX_ERROR_FORMAT, "rounded 1, expected 0");
+  assert_refused(device, &form, DUPLEX_ERROR_FORMAT, "partial sums f32, expected exact");
   duplex_device_close(device);
 }
 
@@ -320,7 +320,7 @@ static void test_copies(void **state) {
     other.copies = 3 - copies;
     device = open_device(&other);
     assert_refused(device, &form, DUPLEX_ERROR_FORMAT,
-                   copies > 1 ? "replicated 1, expected 0" : "replicated 0, expected 1");
+                   copies > 1 ? "copies 2, expected 1" : "copies 1, expected 2");
     duplex_device_close(device);
   }
 }
