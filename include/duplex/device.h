@@ -60,9 +60,10 @@ struct duplex_device_options {
   size_t expected_pairs;
   // Copies of each expert's weights with BEST: 1, or 2, one for the xPU in the bundle with most room and one
   // for Logic-PIM in the others, so that a layer has a single phase (docs/device.md). 2 is one copy where the
-  // schedule does not gain by a second one; the other policies have one. 0: two if they are predicted to take
-  // less time in such layers, and there is room for two copies of each of `moe_layers` layers (0: of this
-  // one), those that have two already among them, and for x and sums of `most_pairs` (0: `expected_pairs`).
+  // schedule does not gain by a second one; with other policies it is an error. 0: two if they are predicted
+  // to take less time in such layers, and there is room for two copies of each of `moe_layers` layers (0: of
+  // this one), those that have two already among them, and for x and sums of `most_pairs` (0:
+  // `expected_pairs`).
   unsigned copies;
   size_t moe_layers, most_pairs;
   // 1: BEST decides about every layer. 0: not where one side alone is predicted to take less, with all that a

@@ -47,6 +47,8 @@ class Device:
                  expected_pairs=0, copies=0, moe_layers=0, most_pairs=0, always_decide=0):
         self._handle, self._turns = None, Turns()
         backend = _arguments.text(backend, "backend", "the name of a back end")
+        if policy != "best" and copies == 2:
+            raise _arguments.ArgumentError(f"copies: 2 with the policy {policy!r}, expected 0 or 1, or the policy 'best'")
         stack = _options.stack_options(channels, threads, strict, firmware, firmware_elf, dram_preset, rank_switch, watchdog_clocks,
                                        trace_file, command_file)
         options = _library.DeviceOptions(

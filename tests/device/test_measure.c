@@ -311,14 +311,16 @@ static void test_reads(void **state) {
   probe_close(&probe);
 }
 
-// Clocks of a job with one group of tokens of each expert, in the mean of places between two refreshes.
+// Clocks of a job with one group of tokens of each expert, all parts, in the mean of places between two
+// refreshes.
 static uint64_t mean_of(const struct probe *probe, unsigned experts) {
+  const unsigned all = probe->piece.parts;
   enum { PLACES = 5 };
   uint64_t sum = 0;
   for (unsigned place = 0; place < PLACES; place++) {
     uint64_t clocks;
     assert_int_equal(probe_idle(probe, place, PLACES), 0);
-    assert_int_equal(probe_run(probe, experts, 1, DUPLEX_LANES, &clocks), 0);
+    assert_int_equal(probe_run(probe, experts, all, DUPLEX_LANES, &clocks), 0);
     sum += clocks;
   }
   return sum / PLACES;
@@ -358,10 +360,32 @@ static void test_turn(void **state) {
   probe_close(&probe);
 }
 
+// A whole piece has one descriptor of gate and up where a cut has two, and takes a controller less: each
+// counts what it takes, or less.
+static void test_fall(void **state) {
+  static const struct schedule_shape shape = {
+      .hidden = 512, .inner = 171, .experts = EXPERTS, .stacks = 1, .channels = CHANNELS, .rounded = 1};
+  const struct duplex_layer_piece piece = {
+      .bundles = 7, .parts = 3, .inner = {16 * CHANNELS, 16 * CHANNELS, 11 * CHANNELS}, .joined = true};
+  static const struct duplex_riscv_options riscv = {0};
+  const struct duplex_stack_options options = {.backend = {.channels = CHANNELS, .threads = 1},
+                                               .riscv = &riscv};
+  struct piece_times times = {0};
+  struct probe probe;
+  (void)state;
+  assert_int_equal(measure_piece_jobs(STAGE_UP, &shape, &options, &piece, PIECE_COSTS, NULL, 0, &times), 0);
+  assert_true(times.pim[1][1] <= times.pim[1][2] && times.pim[1][2] <= times.pim[1][3]);
+  assert_int_equal(probe_open(&probe, STAGE_UP, &shape, &options, &piece, NULL, 0), 0);
+  assert_near("job of whole experts", JOB_EXPERTS, times.job[0] + JOB_EXPERTS * times.pim[1][3],
+              mean_of(&probe, JOB_EXPERTS), 0.03);
+  probe_close(&probe);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_striped),   cmocka_unit_test(test_exponents), cmocka_unit_test(test_rounded),
-      cmocka_unit_test(test_room),      cmocka_unit_test(test_copies),    cmocka_unit_test(test_odd),
-      cmocka_unit_test(test_transfers), cmocka_unit_test(test_turn),      cmocka_unit_test(test_reads)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_striped),   cmocka_unit_test(test_exponents),
+                                     cmocka_unit_test(test_rounded),   cmocka_unit_test(test_room),
+                                     cmocka_unit_test(test_copies),    cmocka_unit_test(test_odd),
+                                     cmocka_unit_test(test_transfers), cmocka_unit_test(test_turn),
+                                     cmocka_unit_test(test_reads),     cmocka_unit_test(test_fall)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,12 +121,12 @@ static void test_of_another(void **state) {
   static const struct {
     struct duplex_moe_form form;
     const char *said;
-  } forms[] = {
-      {{.shape = {EXPERTS, 65, INNER}, .gated = true}, "hidden 64, expected 65"},
-      {{.shape = {EXPERTS, HIDDEN, 97}, .gated = true}, "inner 96, expected 97"},
-      {{.shape = {3, HIDDEN, INNER}, .gated = true}, "experts 2, expected 3"},
-      {{.shape = {EXPERTS, HIDDEN, INNER}}, "gate one, expected none"},
-      {{.shape = {EXPERTS, HIDDEN, INNER}, .gated = true, .up_exponents = true}, "exponents 0, expected 1"}};
+  } forms[] = {{{.shape = {EXPERTS, 65, INNER}, .gated = true}, "hidden 64, expected 65"},
+               {{.shape = {EXPERTS, HIDDEN, 97}, .gated = true}, "inner 96, expected 97"},
+               {{.shape = {3, HIDDEN, INNER}, .gated = true}, "experts 2, expected 3"},
+               {{.shape = {EXPERTS, HIDDEN, INNER}}, "gate one, expected none"},
+               {{.shape = {EXPERTS, HIDDEN, INNER}, .gated = true, .up_exponents = true},
+                "exponents of rows none, expected up"}};
   struct duplex_device *device = open_device(&options);
   for (unsigned i = 0; i < sizeof forms / sizeof *forms; i++)
     assert_refused(device, &forms[i].form, DUPLEX_ERROR_FORMAT, forms[i].said);

@@ -240,7 +240,8 @@ class Devices(unittest.TestCase):
     def test_errors(self):
         w = self.layer(2, 64, 8)
         for given, said in (({"stacks": 0}, "stacks: 0, expected 1 to 8"), ({"stacks": 9}, "stacks: 9"), ({"policy": "fast"}, "policy: 'fast'"),
-                            ({"partials": 1}, "partials: 1"), ({"copies": 3}, "copies: 3, expected 0 to 2"), ({"stacks": True}, "stacks: True"), ({"xpu_times": 5}, "xpu_times: 5"),
+                            ({"partials": 1}, "partials: 1"), ({"copies": 3}, "copies: 3, expected 0 to 2"),
+                            ({"copies": 2, "policy": "pim"}, "2 with the policy 'pim'"), ({"stacks": True}, "stacks: True"), ({"xpu_times": 5}, "xpu_times: 5"),
                             ({"xpu_times": "/nowhere/k.csv"}, "/nowhere/k.csv: cannot be read"),
                             ({"stacks": 2, "command_file": "/dev/null"}, "expected one stack")):
             with self.subTest(**given), self.assertRaisesRegex((ValueError, TypeError, duplex.Error), said):
