@@ -27,6 +27,7 @@ static uint64_t instructions_of_word(bool decided, unsigned all, unsigned empty)
   return empty == all ? EMPTY_PAIR : empty * HALF_A_PAIR;
 }
 
+// Adds a job on a piece of that stack, if it has work at all.
 static void add_piece(const struct moe_run *run, unsigned stack, unsigned piece, struct search *search) {
   const unsigned of_word = run->firmware_decides ? 4 : 2;
   const unsigned experts = (unsigned)run->moe->shape.experts;

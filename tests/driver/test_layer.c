@@ -391,7 +391,8 @@ static void first_jobs(const struct duplex_layer_options *options, enum duplex_f
 static void test_first_jobs(void **state) {
   (void)state;
   for (int kind = 0; kind < 6; kind++) {
-    const bool products = kind / 2 == 1, rounded = kind / 2 == 2;
+    const bool products = kind / 2 == 1;
+    const bool rounded = kind / 2 == 2;
     const struct duplex_layer_options options = {
         .experts = 1,
         .hidden = 100,
