@@ -121,11 +121,12 @@ static int measure_job(const struct probe *probe, struct piece_times *times) {
 static int measure_again(const struct probe *probe, unsigned groups, struct piece_times *times) {
   const unsigned parts = probe->piece.parts;
   const uint64_t apart = times->pim[PASSES][parts] + times->pim[groups][parts];
-  const unsigned experts =
-      (unsigned)duplex_smaller(experts_of(probe, apart), PROBE_EXPERTS / 2);  // room for x
+  const unsigned room = probe->experts / 2;  // x and results of twice as many tokens as elsewhere
+  const unsigned experts = (unsigned)duplex_smaller(experts_of(probe, apart), room);
   const uint32_t tokens = (PASSES + groups) * DUPLEX_LANES;
   uint64_t one = 0;
   uint64_t all = 0;
+  if (experts < 2) return DUPLEX_OK;  // so large ones that Logic-PIM takes longer
   int error = run_mean(probe, 1, parts, tokens, PLACES, &one);
   if (!error) error = run_mean(probe, experts, parts, tokens, PLACES, &all);
   times->turn[groups - 1].again = (uint32_t)measure_first(apart, measure_added(one, all, experts - 1));

@@ -69,14 +69,14 @@ static int check_work(const struct duplex_layer *layer, const struct duplex_laye
   if (!error) error = need_f16(stack, "x", work->x);
   if (!error) error = need_piece(layer, work->piece);
   if (error) return error;
-  if (layer->piece[work->piece].read_only)
-    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "piece %u of a layer: expected one that is not read only",
-                      work->piece);
   const unsigned own = layer->piece[work->piece].stripe;
   if (work->bundles && (own & ~work->bundles || work->bundles & ~stack->bundles))
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT,
                       "bundles 0x%x: expected some of 0x%x, and those of the piece, 0x%x", work->bundles,
                       stack->bundles, own);
+  if (layer->piece[work->piece].read_only)
+    return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "piece %u of a layer: expected one that is not read only",
+                      work->piece);
   if ((unsigned)work->policy > DUPLEX_LAYER_DECIDED)
     return stack_fail(stack, DUPLEX_ERROR_ARGUMENT, "policy %d: expected 0 to %d", (int)work->policy,
                       DUPLEX_LAYER_DECIDED);
