@@ -32,7 +32,8 @@ static void take_slot(struct duplex_layer *layer) {
   }
 }
 
-// Tells the firmware a layer's shape, and the place and parts of each piece; entries follow.
+// Tells the firmware a layer's shape, and the place and parts of each piece; entries follow. A piece that no
+// job runs is an empty one to it, wherever its experts lie.
 static int register_shape(struct duplex_layer *layer) {
   struct layer_message message = {
       .layer = layer->slot,
@@ -60,8 +61,7 @@ static int register_experts(struct duplex_layer *layer, uint32_t first, uint32_t
   uint32_t *list = queue_list(layer->stack);
   for (uint32_t i = 0; i < count; i++) {
     const struct layer_place *place = &layer->places[first + i];
-    const bool runs = place->there && !layer->piece[(first + i) / layer->experts].read_only;
-    list[i] = runs ? place->up.base | place->down.base << 16 : LAYER_ABSENT;
+    list[i] = place->there ? place->up.base | place->down.base << 16 : LAYER_ABSENT;
   }
   return message_run_beside(layer->stack, MESSAGE_LAYER_EXPERTS, &message, sizeof message);
 }

@@ -37,7 +37,7 @@ struct duplex_layer_piece {
   unsigned parts;                    // 0: the piece is empty
   size_t inner[DUPLEX_LAYER_PARTS];  // of each part: from 1; in all to 65,536
   bool joined;                       // each part but the last is a multiple of 2 channels then
-  bool read_only;                    // the xPU alone reads it: the firmware is not told of it, no job runs it
+  bool read_only;                    // the xPU alone reads it: an empty piece to the firmware, no job runs it
 };
 
 // The same for all experts of the layer.

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "device/stage.h"
 #include "tests/common/environment.h"
 #include "tests/device/moe_case.h"
 
@@ -74,9 +75,22 @@ static void test_rounded_sums(void **state) {
   run_in_turn(DUPLEX_PARTIALS_F32, 3);
 }
 
+// The firmware describes what a layer will need: of another format each cut would be turned once.
+static void test_expected_results(void **state) {
+  (void)state;
+  for (unsigned rounded = 0; rounded < 2; rounded++) {
+    const struct schedule_shape shape = {
+        .hidden = 64, .inner = 64, .experts = 4, .stacks = 1, .channels = 1, .rounded = rounded};
+    const struct duplex_layer_options sums = stage_layer(STAGE_EXPERTS, &shape, 4);
+    assert_true(sums.rounded == (rounded == 1) && !sums.products);
+    assert_true(stage_layer(STAGE_UP, &shape, 4).products && stage_layer(STAGE_DOWN, &shape, 4).products);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_exact_sums), cmocka_unit_test(test_gathered),
-                                     cmocka_unit_test(test_rounded_sums)};
+                                     cmocka_unit_test(test_rounded_sums),
+                                     cmocka_unit_test(test_expected_results)};
   printf("seed %llu\n", (unsigned long long)environment_seed());
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

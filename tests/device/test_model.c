@@ -20,6 +20,7 @@ struct layer {
   struct duplex_moe_shape shape;
   enum duplex_partials partials;
   unsigned stacks, channels, copies, tokens, top_k;
+  double within;
 };
 
 static duplex_f16 *draw(struct duplex_random *random, size_t count) {
@@ -77,23 +78,22 @@ static void test_layer(void **state) {
   duplex_device_close(device);
   free(router), free(x), free(zeros);
   printf("%s: told %.0f, shown %.0f, %+.1f%%\n", layer->name, told, shown, 100 * (told / shown - 1));
-  assert_true(told <= 1.015 * shown && told >= 0.985 * shown);
+  assert_true(told <= (1 + layer->within) * shown && told >= (1 - layer->within) * shown);
 }
 
 int main(void) {
-  // Without what each one is here for they are told 2.4% too short, 6 and 4% too long, and 9% too short.
-  static const struct layer turn = {
-      "first turn of the ring", {16, 1024, 104}, DUPLEX_PARTIALS_GATHERED, 2, 4, 1, 1, 16};
-  static const struct layer passes = {
-      "passes of an expert", {32, 256, 192}, DUPLEX_PARTIALS_GATHERED, 2, 4, 1, 17, 32};
-  static const struct layer odd_passes = {
-      "three passes of an expert", {32, 256, 192}, DUPLEX_PARTIALS_GATHERED, 2, 4, 2, 33, 32};
-  static const struct layer many = {
-      "search among many experts", {256, 128, 128}, DUPLEX_PARTIALS_ACC, 1, 8, 1, 16, 4};
-  const struct CMUnitTest tests[] = {
-      {turn.name, test_layer, NULL, NULL, (void *)(uintptr_t)&turn},
-      {passes.name, test_layer, NULL, NULL, (void *)(uintptr_t)&passes},
-      {odd_passes.name, test_layer, NULL, NULL, (void *)(uintptr_t)&odd_passes},
-      {many.name, test_layer, NULL, NULL, (void *)(uintptr_t)&many}};
+  // Without what each one is here for they are told 2.4% too short; 4% too long; 9, 1.0, 3.7 and 6% too
+  // short.
+  static const struct layer layers[] = {
+      {"first turn of the ring", {16, 1024, 104}, DUPLEX_PARTIALS_GATHERED, 2, 4, 1, 1, 16, 0.015},
+      {"passes of an expert", {32, 256, 192}, DUPLEX_PARTIALS_GATHERED, 2, 4, 2, 33, 32, 0.015},
+      {"search among many experts", {256, 128, 128}, DUPLEX_PARTIALS_ACC, 1, 8, 1, 16, 4, 0.015},
+      {"search in words with one expert", {128, 64, 64}, DUPLEX_PARTIALS_ACC, 1, 8, 1, 64, 8, 0.006},
+      {"search among decided cuts", {128, 128, 128}, DUPLEX_PARTIALS_ACC, 1, 8, 2, 32, 1, 0.015},
+      {"search of products", {128, 128, 128}, DUPLEX_PARTIALS_GATHERED, 1, 4, 1, 16, 2, 0.015}};
+  enum { LAYERS = sizeof layers / sizeof *layers };
+  struct CMUnitTest tests[LAYERS];
+  for (unsigned i = 0; i < LAYERS; i++)
+    tests[i] = (struct CMUnitTest){layers[i].name, test_layer, NULL, NULL, (void *)(uintptr_t)&layers[i]};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
