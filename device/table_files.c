@@ -149,10 +149,11 @@ static int check_table(struct duplex_device *device, const char *path, const str
   if (error) return device_fail(device, error, "%s", text);
   error = origin_of(device, shape, placement, &own);
   if (error || origin == own) return error;
-  return device_fail(device, DUPLEX_ERROR_FORMAT,
-                     "%s: a table of another DRAM preset, rank switch, activation rule, firmware, model or "
-                     "xPU: origin %" PRIu32 ", expected %" PRIu32,
-                     path, origin, own);
+  return device_fail(
+      device, DUPLEX_ERROR_FORMAT,
+      "%s: a table of another DRAM preset, rank switch, activation rule, firmware, rate of its "
+      "instructions, model or xPU: origin %" PRIu32 ", expected %" PRIu32,
+      path, origin, own);
 }
 
 // Whether the file of such layers is to have a table of two copies. AUTO takes either.

@@ -241,9 +241,9 @@ int layer_no_room(const struct duplex_layer *layer, unsigned expert, unsigned pi
   return stack_fail(
       layer->stack, DUPLEX_ERROR_OUT_OF_SPACE,
       "no room for expert %u in bundles 0x%x of the stack's DRAM: it needs runs of %u and %u row "
-      "sets, %u in all, and the longest one that is free has %u",
-      expert, stripe, shape->up_row_sets, shape->down.row_sets, shape->up_row_sets + shape->down.row_sets,
-      space_longest(space, stripe));
+      "sets (%d bytes of each channel), %u in all, and the longest one that is free has %u",
+      expert, stripe, shape->up_row_sets, shape->down.row_sets, DUPLEX_ROW_SET_BYTES,
+      shape->up_row_sets + shape->down.row_sets, space_longest(space, stripe));
 }
 
 int duplex_layer_reserve(struct duplex_layer *layer, unsigned expert, unsigned piece) {

@@ -137,14 +137,14 @@ static bool read_number(const char **at, uint32_t *number) {
   return true;
 }
 
-// True if the line is what is expected.
+// True if the line is what is expected. It may end as on Windows.
 static bool read_line(const char *at, const struct line *line) {
   const size_t length = strlen(line->name);
   if (strncmp(at, line->name, length) != 0) return false;
   at += length;
   for (size_t i = 0; i < line->count; i++)
     if (!read_number(&at, &line->words[i])) return false;
-  return strcmp(at, "\n") == 0;
+  return strcmp(at, "\n") == 0 || strcmp(at, "\r\n") == 0;
 }
 
 // Reads the lines that the tables have, in their order and none behind them; only the syntax is checked.

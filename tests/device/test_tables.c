@@ -149,8 +149,9 @@ static void test_of_another(void **state) {
   other = options;
   other.stack.backend.dram_preset = "hbm3_6400";
   device = open_device(&other);
-  assert_refused(device, &form, DUPLEX_ERROR_FORMAT,
-                 "another DRAM preset, rank switch, activation rule, firmware, model or xPU");
+  assert_refused(
+      device, &form, DUPLEX_ERROR_FORMAT,
+      "another DRAM preset, rank switch, activation rule, firmware, rate of its instructions, model or xPU");
   duplex_device_close(device);
 }
 
@@ -280,7 +281,8 @@ static void test_firmware(void **state) {
     struct duplex_device *device = open_device(&other);
     if (i)
       assert_refused(device, &form, DUPLEX_ERROR_FORMAT,
-                     "another DRAM preset, rank switch, activation rule, firmware, model or xPU");
+                     "another DRAM preset, rank switch, activation rule, firmware, rate of its instructions, "
+                     "model or xPU");
     assert_int_equal(duplex_device_save_table(device, &form, path), 0);
     assert_int_equal(schedule_load(path, &times[i], &origin[i], text, sizeof text), 0);
     duplex_device_close(device);
@@ -340,8 +342,9 @@ static void test_xpu_times(void **state) {
   assert_int_equal(fclose(file), 0);
   other.xpu_times = kernels;
   struct duplex_device *device = open_device(&other);
-  assert_refused(device, &form, DUPLEX_ERROR_FORMAT,
-                 "another DRAM preset, rank switch, activation rule, firmware, model or xPU");
+  assert_refused(
+      device, &form, DUPLEX_ERROR_FORMAT,
+      "another DRAM preset, rank switch, activation rule, firmware, rate of its instructions, model or xPU");
   struct duplex_moe_stats stats = run(device);
   assert_int_equal(stats.logic_pim_experts, 1);
   assert_int_equal(stats.xpu_experts + stats.shared_experts, 0);

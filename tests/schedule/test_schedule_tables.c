@@ -69,6 +69,23 @@ static void assert_refused(const char *path, const char *good, const char *from,
   assert_memory_equal(&loaded, &before, sizeof loaded);
 }
 
+// A copy that came over Windows is the same table.
+static void assert_windows_taken(const char *path, const char *good) {
+  static struct schedule_times loaded;
+  char message[512] = "";
+  uint32_t origin = 0;
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  for (const char *at = good; *at; at++) {
+    if (*at == '\n') fputc('\r', file);
+    fputc(*at, file);
+  }
+  assert_int_equal(fclose(file), 0);
+  assert_int_equal(schedule_load(path, &loaded, &origin, message, sizeof message), 0);
+  assert_memory_equal(&loaded, &times, sizeof times);
+  assert_int_equal(origin, 4711);
+}
+
 static void test_files(void **state) {
   static struct schedule_times loaded;
   static char good[1 << 18];
@@ -88,6 +105,8 @@ static void test_files(void **state) {
   const size_t bytes = fread(good, 1, sizeof good - 1, file);
   fclose(file);
   good[bytes] = 0;
+  assert_windows_taken(path, good);
+  assert_refused(path, good, "version 8\n", "version 8\r\r\n", ":1: expected 'version'");
   assert_refused(path, good, "version 8", "version 7", ":1: version 7, expected 8");
   assert_refused(path, good, "\nshape 7168", "\nshape 7169", ":2: the tables are damaged");
   assert_refused(path, good, "\nshape 7168", "\nshape 4294967296", ":5: expected 'shape' and 9 numbers");
