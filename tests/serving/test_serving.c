@@ -169,7 +169,7 @@ static void test_partials(void **state) {
   (void)state;
   assert_true(make_file(model));
   write_text(model,
-             "{\"layers\": 2, \"hidden\": 1024, \"inner\": 704, \"heads\": 8, \"kv_heads\": 8,"
+             "{\"layers\": 2, \"hidden\": 640, \"inner\": 448, \"heads\": 8, \"kv_heads\": 8,"
              " \"head_size\": 128, \"vocabulary\": 100, \"experts\": 8, \"top_k\": 2, \"devices\": 1}");
   struct serving_options o = options_of("duplex-pe-et", model, 32);
   o.native = true;
