@@ -35,7 +35,7 @@ static int check_number(const char *name) {
 int environment_check(void) {
   if (!duplex_gemm_kernels())
     return fail(EXIT_BAD_INPUT,
-                "DUPLEX_KERNEL is '%s': expected portable, avx2 or avx512, as this processor has",
+                "DUPLEX_KERNEL is '%s': expected one that this processor has, of portable, avx2 and avx512",
                 getenv("DUPLEX_KERNEL"));
   const int status = check_number("DUPLEX_AXI_SEED");
   return status ? status : check_number("DUPLEX_RANDOM_START");

@@ -160,7 +160,10 @@ int duplex_device_end_files(struct duplex_device *device) {
 
 void duplex_device_close(struct duplex_device *device) {
   if (!device) return;
-  while (device->layers) duplex_device_release_moe(device, device->layers);
+  for (struct duplex_moe *moe = device->layers, *next; moe; moe = next) {
+    next = moe->next;
+    moe_free(moe);
+  }
   kv_close_all(device);
   for (unsigned i = 0; i < device->stacks; i++) duplex_stack_close(device->stack[i]);
   if (device->own_xpu) device->own_xpu->ops->close(device->own_xpu);

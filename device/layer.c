@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "device/tables.h"
+#include "driver/arguments.h"
 #include "duplex/arithmetic.h"
 
 bool moe_is_of(const struct duplex_device *device, const struct duplex_moe *moe) {
@@ -206,6 +207,8 @@ int duplex_device_release_moe(struct duplex_device *device, struct duplex_moe *m
   if (!device) return DUPLEX_ERROR_ARGUMENT;
   device->error_text[0] = 0;
   if (!moe) return DUPLEX_OK;
+  if (need_process(device->stack[0]))
+    return device_fail(device, DUPLEX_ERROR_ARGUMENT, "%s", duplex_stack_last_error(device->stack[0]));
   struct duplex_moe **link = &device->layers;
   while (*link && *link != moe) link = &(*link)->next;
   if (!*link) return device_fail(device, DUPLEX_ERROR_ARGUMENT, "the layer is not one of this device");

@@ -6,8 +6,9 @@
 #include "duplex/arithmetic.h"
 
 enum {
-  EXPERTS = 8,  // from one to so many, if they fit
-  TIMES = 3     // that transfers are measured, at different places between two refreshes
+  EXPERTS = 8,    // from one to so many, if they fit
+  TIMES = 3,      // that transfers are measured, at different places between two refreshes
+  WAIT_LEAST = 8  // a wait is a part of so many, or none
 };
 
 // What a first expert takes, and what another one adds.
@@ -66,8 +67,15 @@ static int measure_group(const struct probe *probe, uint32_t tokens, struct sche
   return error;
 }
 
-// x of experts with one group each, and with a whole pass: the groups of a pass lie in the same rows.
-static int measure_tokens(const struct probe *probe, struct schedule_costs *costs) {
+// Sums of each group of a whole pass, where they are so short that one group alone waits for its banks.
+static void put_sums_of_pass(uint64_t clocks, struct schedule_costs *costs) {
+  const uint32_t of_group = (uint32_t)duplex_divide_up((uint32_t)clocks, PROBE_PASSES);
+  if (of_group + of_group / WAIT_LEAST < costs->sums[DUPLEX_LANES]) costs->sums[DUPLEX_LANES] = of_group;
+}
+
+// x and sums of experts with one group each, and with a whole pass: the groups of a pass lie in the same
+// rows.
+static int measure_passes(const struct probe *probe, struct schedule_costs *costs) {
   struct added group;
   struct added pass;
   int error = measure_experts(probe, DUPLEX_LANES, &group);
@@ -76,6 +84,7 @@ static int measure_tokens(const struct probe *probe, struct schedule_costs *cost
   costs->tokens = (uint32_t)duplex_divide_up((uint32_t)pass.more.tokens, PROBE_PASSES);
   costs->least_tokens = (uint32_t)group.more.tokens;
   costs->first_tokens = (uint32_t)measure_first(pass.one.tokens, pass.more.tokens);
+  put_sums_of_pass(pass.more.sums, costs);
   return DUPLEX_OK;
 }
 
@@ -101,7 +110,7 @@ int measure_transfers(enum stage_kind kind, const struct schedule_shape *shape,
   native.riscv = NULL;
   int error = probe_open(&probe, kind, shape, &native, sums ? &least : piece, text, size);
   if (!error) error = measure_groups(&probe, costs);
-  if (!error) error = measure_tokens(&probe, costs);
+  if (!error) error = measure_passes(&probe, costs);
   probe_close(&probe);
   return error;
 }

@@ -47,10 +47,15 @@ static uint64_t pieces_of_sums(const struct moe_run *run, uint32_t rows, uint32_
 }
 
 // Clocks of the reads of one expert's results, of a whole piece 0 in the table, of as many rows as it has.
+// What is short waits for its banks, however short.
 static uint64_t sums_of(const struct moe_run *run, unsigned stack, unsigned rows, uint32_t tokens) {
   const uint32_t measured = result_rows(run, stack, 0, run->stage->piece[stack][0].parts);
-  const uint64_t clocks = schedule_sums(&run->stage->times.shape, run->stage->costs, tokens);
-  return measured ? clocks * rows / measured : 0;
+  const struct schedule_costs *costs = run->stage->costs;
+  const uint32_t groups = schedule_groups(tokens);
+  const uint64_t clocks = measured ? (uint64_t)groups * costs->sums[DUPLEX_LANES] * rows / measured : 0;
+  const uint32_t alone = costs->sums[DUPLEX_LANES - 1];
+  const uint64_t least = alone > costs->sums[DUPLEX_LANES] ? schedule_passes(groups) * alone : 0;
+  return duplex_larger_u64(clocks, least);
 }
 
 // Which descriptor each slot of the ring holds, 0: none of this job (firmware/kernels/ring.h).

@@ -176,8 +176,8 @@ int moe_place(struct duplex_moe *moe, const struct duplex_moe_form *form, struct
 }
 
 // What moves for a group of 8 tokens, and the results of 1 to 8, by the bytes of a channel's pins; jobs and
-// starts of transfers as they are measured for Mixtral's experts. Products are read at half the rate, in
-// short runs.
+// starts of transfers as they are measured for Mixtral's experts. Products of one group alone are read at
+// half the rate, in short runs.
 static void fill_costs(const struct moe_stage *stage, struct schedule_costs *costs) {
   const struct schedule_shape *shape = &stage->times.shape;
   const bool products = stage->kind != STAGE_EXPERTS;
@@ -191,7 +191,8 @@ static void fill_costs(const struct moe_stage *stage, struct schedule_costs *cos
       .job = {270, 270}, .reads = {30, 30}, .given = 6, .taken = 13, .first_tokens = 15, .first_sums = 140};
   costs->tokens = duplex_divide_up(x, XPU_BEAT * shape->channels);
   for (uint32_t tokens = 1; tokens <= DUPLEX_LANES; tokens++)
-    costs->sums[tokens] = of_channel * schedule_sum_pieces(shape, tokens) * (products ? 2 : 1);
+    costs->sums[tokens] =
+        of_channel * schedule_sum_pieces(shape, tokens) * (products && tokens < DUPLEX_LANES ? 2 : 1);
 }
 
 int moe_use_formulas(struct duplex_moe *moe) {

@@ -19,8 +19,9 @@ static uint32_t units_of(const struct schedule_times *times, uint64_t clocks) {
 // Of so many groups and passes of an expert; of the groups beyond SCHEDULE_GROUPS no pass counts.
 static struct moved moved_of(const struct schedule_times *times, const struct schedule_costs *costs,
                              uint32_t groups, uint32_t passes) {
-  return (struct moved){units_of(times, schedule_tokens(costs, groups, passes)),
-                        groups * units_of(times, costs->sums[8])};
+  const uint32_t sums = groups * units_of(times, costs->sums[SCHEDULE_LANES]);
+  const uint32_t least = passes * units_of(times, costs->sums[SCHEDULE_LANES - 1]);
+  return (struct moved){units_of(times, schedule_tokens(costs, groups, passes)), sums > least ? sums : least};
 }
 
 // Tokens of pieces in the one pair of bundles and sums of those in the other move beside the phases, and the

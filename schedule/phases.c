@@ -71,8 +71,9 @@ static struct sums sums_of(const struct schedule_shape *shape, const struct sche
   const uint32_t pieces = sum_pieces(shape, count);
   // Both, as no processor foresees which it is.
   const uint64_t few = costs->sums[count % SCHEDULE_LANES];
-  const uint64_t fast = fast_sums(shape, costs, pieces);
-  return (struct sums){pieces, count < SCHEDULE_LANES ? few : fast};
+  const uint64_t least = (uint64_t)schedule_passes(schedule_groups(count)) * costs->sums[SCHEDULE_LANES - 1];
+  const uint64_t whole = duplex_larger_u64(fast_sums(shape, costs, pieces), least);
+  return (struct sums){pieces, count < SCHEDULE_LANES ? few : whole};
 }
 
 uint64_t schedule_sums(const struct schedule_shape *shape, const struct schedule_costs *costs,

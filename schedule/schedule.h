@@ -86,8 +86,9 @@ struct schedule_costs {
   uint32_t reads[2];      // the xPU's reads of a phase, [1] from bundles that were Logic-PIM's just before
   uint32_t given, taken;  // the bundles given to Logic-PIM, and taken back
   // For an expert that Logic-PIM has a share of the xPU writes x of each group of 8 tokens, of each pass of
-  // them at least so long (schedule_tokens), and reads the sums of each group with 1 to 8 tokens
-  // (schedule_sums); and the first of all takes so much besides.
+  // them at least so long (schedule_tokens), and reads the sums of a group with 1 to 7 tokens, of 8 if it is
+  // one of a whole pass (schedule_sums); and the first of all takes so much besides. Short sums of one group
+  // alone, sums[7] as of 8, wait for their banks.
   uint32_t first_tokens, tokens, least_tokens;
   uint32_t first_sums, sums[9];
 };

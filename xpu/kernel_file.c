@@ -117,7 +117,9 @@ static int latency(struct reader *r, uint64_t *picoseconds) {
     for (; is_digit(*at); at++, unit /= 10) whole += unit * (uint64_t)(*at - '0');
   }
   *picoseconds = whole;
-  return good && !*at && whole ? DUPLEX_OK : wrong_field(r, expected);
+  if (!good || !whole || (*at && *at != ',')) return wrong_field(r, expected);
+  r->at = at;
+  return *at ? refuse(r, "expected the end of the line, found ','") : DUPLEX_OK;
 }
 
 // The first line, which is that of the kind.

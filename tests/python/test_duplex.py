@@ -275,7 +275,8 @@ class ThreadsAndProcesses(unittest.TestCase):
             weights, one = stack.upload(self.w), np.ones((1, 1, 64), "<f2")
             layer = device.load_moe(one[0], one.repeat(4, 1), np.ones((1, 64, 4), "<f2"))
             calls = {"gemm": lambda: stack.gemm(weights, self.x), "upload": lambda: stack.upload(self.w), "release": weights.release,
-                     "reset": stack.reset, "moe": lambda: device.moe(layer, one[0], top_k=1), "device": device.close, "close": stack.close}
+                     "reset": stack.reset, "moe": lambda: device.moe(layer, one[0], top_k=1), "idle": lambda: device.idle(0, 1), "layer": layer.release,
+                     "device": device.close, "close": stack.close}
             for name in calls:
                 stack.gemm(weights, self.x)
                 device.moe(layer, one[0], top_k=1)

@@ -23,8 +23,8 @@ enum { LONG_LAYER = 32500, LAUNCH = 650 };
 // (serving/phases.c).
 static const struct schedule_costs starts = {
     .job = {301, 301}, .reads = {48, 167}, .given = 6, .taken = 13, .first_tokens = 15, .first_sums = 140};
-// Clocks of 32 bytes of products on a channel: 1.5 to 2.5 as measured of slices of Qwen3-30B-A3B and
-// DeepSeek-V3, whose blocks have few rows. Of exact sums it is one.
+// Clocks of 32 bytes of products of one group alone on a channel: 1.5 to 2.5 as measured of slices of
+// Qwen3-30B-A3B and DeepSeek-V3, whose blocks have few rows. Of whole passes, and of exact sums, it is one.
 enum { PRODUCT_CLOCKS = 2 };
 // Of a layer by which it is chosen whether h is gathered: 64 tokens, the middle of those drawn, with 4.5
 // experts each, which are as likely as another.
@@ -108,6 +108,19 @@ static void test_passes_by_hand(void **state) {
   costs->sums[2] = costs->sums[3] = 5;
   assert_int_equal(schedule_sums(&measured.shape, costs, 10), 8 + 2);
   assert_int_equal(schedule_sums(&measured.shape, costs, 3), 5);
+  // Where a group alone waits, 11 clocks in all, each pass with one is as long, and the two of a pass are
+  // not.
+  costs->sums[7] = 11;
+  assert_int_equal(schedule_sums(&measured.shape, costs, 8), 11);
+  assert_int_equal(schedule_sums(&measured.shape, costs, 10), 11);
+  assert_int_equal(schedule_sums(&measured.shape, costs, 16), 8 + 8);
+  assert_int_equal(schedule_sums(&measured.shape, costs, 18), 2 * 11);
+  costs->sums[7] = 9;
+  assert_true(schedule_charge(&measured, &charged));
+  assert_times(charged.rows[1].xpu[0], 50, 25 + 2 + 9, 2 + 9);
+  assert_times(charged.rows[2].xpu[0], 100, 50 + 2 + 16, 2 + 16);
+  assert_times(charged.rows[3].xpu[0], 150, 75 + 3 + 24, 3 + 24);
+  costs->sums[7] = 0;
   // Rounded, its two are a piece of 32 bytes as the eight of the group are.
   const struct schedule_shape rounded = {.rounded = 1};
   assert_int_equal(schedule_sums(&rounded, costs, 10), 8 + 8);
@@ -279,14 +292,14 @@ static uint64_t total_of(const struct schedule_decision *decision, const uint16_
 }
 
 // What moves at 32 bytes a clock of a channel: `columns` values of x in binary16, and so many rows of
-// results, a piece of which takes so long.
+// results, a piece of which takes so long in a group alone, and a clock in one of a whole pass.
 static void set_costs(uint32_t columns, uint32_t rows, uint32_t piece_clocks, struct schedule_times *times) {
   const uint32_t channels = times->shape.channels;
   struct schedule_costs *costs = &times->costs[SCHEDULE_OF_PIECE];
   costs->tokens = columns * 16 / 32 / channels;
   for (uint32_t tokens = 1; tokens <= 8; tokens++)
-    costs->sums[tokens] =
-        (rows + channels - 1) / channels * schedule_sum_pieces(&times->shape, tokens) * piece_clocks;
+    costs->sums[tokens] = (rows + channels - 1) / channels * schedule_sum_pieces(&times->shape, tokens) *
+                          (tokens < 8 ? piece_clocks : 1);
   schedule_seal(times);
 }
 
