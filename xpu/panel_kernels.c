@@ -42,12 +42,17 @@ static const struct xpu_kernels portable = {"portable", portable_panel, portable
 
 #define AVX512 __attribute__((target("avx512f,avx2,fma,f16c")))
 
-// Four tokens by 12 rows: 12 accumulators of 4 rows.
+// Four tokens by 12 rows: 12 accumulators of 4 rows. They stay in registers only if the loops that load and
+// store them are unrolled, too.
 __attribute__((target("avx2,fma"))) static void avx2_part(const double *x, const double *w, unsigned columns,
                                                           double *sums) {
   __m256d s[4][3];
-  for (int token = 0; token < 4; token++)
-    for (int part = 0; part < 3; part++) s[token][part] = _mm256_loadu_pd(sums + token * ROWS + 4 * part);
+#pragma GCC unroll 4
+  for (int token = 0; token < 4; token++) {
+    s[token][0] = _mm256_loadu_pd(sums + token * ROWS);
+    s[token][1] = _mm256_loadu_pd(sums + token * ROWS + 4);
+    s[token][2] = _mm256_loadu_pd(sums + token * ROWS + 8);
+  }
   for (unsigned k = 0; k < columns; k++) {
     const __m256d w0 = _mm256_load_pd(w + k * ROWS);
     const __m256d w1 = _mm256_load_pd(w + k * ROWS + 4);
@@ -60,8 +65,12 @@ __attribute__((target("avx2,fma"))) static void avx2_part(const double *x, const
       s[token][2] = _mm256_fmadd_pd(w2, value, s[token][2]);
     }
   }
-  for (int token = 0; token < 4; token++)
-    for (int part = 0; part < 3; part++) _mm256_storeu_pd(sums + token * ROWS + 4 * part, s[token][part]);
+#pragma GCC unroll 4
+  for (int token = 0; token < 4; token++) {
+    _mm256_storeu_pd(sums + token * ROWS, s[token][0]);
+    _mm256_storeu_pd(sums + token * ROWS + 4, s[token][1]);
+    _mm256_storeu_pd(sums + token * ROWS + 8, s[token][2]);
+  }
 }
 
 static bool avx2_panel(const double *x, const double *w, unsigned columns, double *sums) {
