@@ -253,6 +253,14 @@ static void assert_near(const char *name, uint32_t number, uint64_t told, uint64
   assert_true(ratio <= 1 + by && ratio >= 1 - by);
 }
 
+// A stack whose transfers are held against the costs of the table's piece 0.
+static void open_transfers(const struct schedule_times *times, struct probe *probe) {
+  const struct duplex_stack_options options = {.backend = {.channels = CHANNELS, .threads = 1}};
+  const struct duplex_layer_piece piece = {
+      .bundles = schedule_bundles(&times->placement, 0, 0), .parts = 1, .inner = {1}};
+  assert_int_equal(probe_open(probe, STAGE_EXPERTS, &times->shape, &options, &piece, NULL, 0), 0);
+}
+
 // Where a channel has few values of x, experts with one group each wait for their banks, and experts with a
 // whole pass do not; few sums alone wait, too. All of it is told within 6%. How long a bank is waited for
 // differs by a sixth with where a bundle's rows fall. What is shown is around the whole job.
@@ -260,15 +268,12 @@ static void test_transfers(void **state) {
   static const struct schedule_shape shape = {
       .hidden = 128, .inner = INNER, .experts = EXPERTS, .stacks = 1, .channels = CHANNELS, .gated = 1};
   static const uint32_t tokens[] = {1, 4, 5, 8, 9, 12, 13, 16};
-  const struct duplex_stack_options options = {.backend = {.channels = CHANNELS, .threads = 1}};
   struct schedule_times *times = measure(shape, MEASURE_PIECES);
   const struct schedule_costs *costs = &times->costs[SCHEDULE_OF_PIECE];
-  const struct duplex_layer_piece piece = {
-      .bundles = schedule_bundles(&times->placement, 0, 0), .parts = 1, .inner = {1}};
   struct probe probe;
   (void)state;
   assert_true(costs->least_tokens > costs->tokens && costs->least_tokens < 2 * costs->tokens);
-  assert_int_equal(probe_open(&probe, STAGE_EXPERTS, &shape, &options, &piece, NULL, 0), 0);
+  open_transfers(times, &probe);
   for (unsigned i = 0; i < sizeof tokens / sizeof *tokens; i++) {
     const uint32_t groups = EXPERTS * schedule_groups(tokens[i]);
     struct probe_transfers shown;
@@ -307,15 +312,12 @@ static void test_short_sums(void **state) {
                                               .gated = 1,
                                               .rounded = 1};
   static const uint32_t tokens[] = {1, 8, 9, 16};
-  const struct duplex_stack_options options = {.backend = {.channels = CHANNELS, .threads = 1}};
   struct schedule_times *times = measure(shape, MEASURE_PIECES);
   const struct schedule_costs *costs = &times->costs[SCHEDULE_OF_PIECE];
-  const struct duplex_layer_piece piece = {
-      .bundles = schedule_bundles(&times->placement, 0, 0), .parts = 1, .inner = {1}};
   struct probe probe;
   (void)state;
   assert_true(costs->sums[7] > 1.25 * costs->sums[8] && costs->sums[1] == costs->sums[7]);
-  assert_int_equal(probe_open(&probe, STAGE_EXPERTS, &shape, &options, &piece, NULL, 0), 0);
+  open_transfers(times, &probe);
   for (unsigned i = 0; i < sizeof tokens / sizeof *tokens; i++)
     assert_near("sums of tokens", tokens[i],
                 costs->first_sums + EXPERTS * schedule_sums(&shape, costs, tokens[i]),
